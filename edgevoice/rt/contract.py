@@ -1,0 +1,141 @@
+"""What the real-time core offers to Python; the C core and its pure twin both satisfy it, under the same tests.
+
+Theory of operation.  A device calls the core once a period with captured frames and wants frames to play.  The core stamps
+device frame indices from 0, fills the capture ring with whole *hops* (near end as captured, far end as just played, same indices)
+and plays what the playback ring holds for the live generation.  A hop that finds the ring full is dropped whole and counted, so
+``captured == consumed + dropped + depth`` at any moment.  Cancelling is one compare-exchange on the live generation.
+All audio is int16 mono at the device's rate.
+
+Threads: ``read``, ``events`` belong to the ears' thread; ``write`` to the mouth's; ``earcon`` to the loop's; everything else may be
+called from any thread.  Every wait happens without the GIL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int16 = NDArray[np.int16]
+PlayKind = Literal["first", "end", "silent", "underrun", "paused", "resumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """A gapless run of hops.  ``index`` is the device frame of the first sample; a jump from the last run's end is lost audio."""
+
+    index: int
+    near: Int16
+    far: Int16
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Frames unless said.  One consistent snapshot: ``captured == consumed + dropped + depth``."""
+
+    captured: int
+    consumed: int
+    dropped: int
+    depth: int
+    xruns_in: int
+    """input overflows that the device itself reported (times)"""
+    xruns_out: int
+    """output underflows that the device itself reported (times)"""
+    callbacks: int
+    played: int
+    """frames of any generation that reached the device"""
+    underruns: int
+    """times that a live reply had nothing to play before its last frame"""
+    stale: int
+    """frames of dead generations thrown away unplayed"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayEvent:
+    """Something happened at the loudspeaker, at device frame ``sample``.  ``frames`` of the generation had been played by then.
+
+    ``first``: its first frame plays. ``end``: the frame after the one marked last. ``silent``: cancelled and faded out.
+    ``underrun``: nothing to play although not ended. ``paused``: faded out, position kept. ``resumed``: goes on.
+    """
+
+    kind: PlayKind
+    generation: int
+    sample: int
+    frames: int
+
+
+class Token(Protocol):
+    """One generation's right to go on (an ``engines.protocols.Cancel``)."""
+
+    generation: int
+
+    def cancelled(self) -> bool: ...
+
+    def abort_pointers(self) -> tuple[int, int] | None: ...
+
+
+class Live(Protocol):
+    """The one atomic: which generation may be heard.  0 means none."""
+
+    def begin(self, generation: int) -> Token:
+        """Make ``generation`` (greater than any before; ``ValueError`` otherwise) the live one."""
+
+    def cancel(self, generation: int) -> bool:
+        """Compare-exchange with 0; True for the one call that did it."""
+
+    def current(self) -> int: ...
+
+
+class Core(Protocol):
+    rate: int
+    hop: int
+    """frames in a hop"""
+    live: Live
+
+    def read(self, timeout_s: float) -> Hops | None:
+        """All whole hops that wait (a copy), or ``None`` after ``timeout_s`` without any."""
+
+    def write(self, generation: int, samples: Int16, *, last: bool = False, timeout_s: float | None = None) -> int:
+        """Queue samples for the loudspeaker; waits for room.  Returns the frames taken: fewer than given when the generation
+        is not live any more or the time ran out.  ``last`` ends the reply (``samples`` may then be empty)."""
+
+    def queued(self, generation: int) -> int:
+        """Frames of ``generation`` written but not yet played."""
+
+    def heard(self, generation: int) -> int:
+        """Frames of ``generation`` played so far (0 for one unknown; kept for at least the last 64 generations)."""
+
+    def pause(self, generation: int) -> bool:
+        """Fade out in 5 ms and keep the position; False if not live."""
+
+    def resume(self, generation: int) -> bool: ...
+
+    def earcon(self, samples: Int16) -> int:
+        """Mix a short sound over whatever plays; returns frames taken."""
+
+    def set_volume(self, gain: float) -> None: ...
+
+    def events(self) -> list[PlayEvent]: ...
+
+    def counters(self) -> Counters: ...
+
+    def close(self) -> None: ...
+
+
+class Device(Protocol):
+    """Something that calls the core: a sound card, or a script."""
+
+    def start(self) -> None:
+        """``DeviceError`` names the device and what it cannot do."""
+
+    def stop(self) -> None:
+        """Idempotent; when it returns the callback does not run any more."""
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def error(self) -> str | None:
+        """Why it stopped by itself, in one line; None otherwise."""

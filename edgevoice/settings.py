@@ -1,0 +1,136 @@
+"""Every setting of the product: its default, its unit, its bounds and one sentence, in one place.
+
+Laws: settings are frozen; a section of a configuration file is a dataclass here and a key is a field, with nothing hidden beside
+them.  ``config.py`` reads files into these types and checks them by the metadata given here; documentation is drawn from it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def key(default: Any, doc: str, *, low: float | None = None, high: float | None = None,
+        choices: tuple[str, ...] | None = None, unit: str = "") -> Any:
+    """A field with what the checker and the documentation need to know of it."""
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices, "unit": unit}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """Sound in and out."""
+
+    backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio", "scripted"))
+    input: str = key("", "input device: its index, or part of its name; empty for the system's default")
+    output: str = key("", "output device: its index, or part of its name; empty for the system's default")
+    rate: int = key(16000, "device sample rate", low=8000, high=192000, unit="Hz")
+    hop_ms: int = key(10, "one hop: the unit in which audio is handed on", low=5, high=40, unit="ms")
+    capture_ms: int = key(4000, "capture ring: how long the workers may stall before audio is dropped", low=500, high=60000, unit="ms")
+    playback_ms: int = key(1000, "playback ring: how far synthesis may run ahead of the loudspeaker", low=100, high=30000, unit="ms")
+    latency_ms: int = key(100, "latency asked of the sound system for capture", low=5, high=1000, unit="ms")
+    volume: float = key(1.0, "gain of the voice", low=0.0, high=4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class VadSettings:
+    """Voice activity."""
+
+    model: str = key("silero-vad", "model name or folder")
+    onset: float = key(0.5, "probability at which speech begins", low=0.01, high=0.99)
+    offset: float = key(0.35, "probability below which speech may be over", low=0.01, high=0.99)
+    min_speech_ms: int = key(64, "speech shorter than this is not speech", low=0, high=2000, unit="ms")
+    hangover_ms: int = key(160, "silence that ends a speech segment", low=32, high=5000, unit="ms")
+    preroll_ms: int = key(400, "audio kept from before the onset", low=0, high=3000, unit="ms")
+
+
+@dataclass(frozen=True, slots=True)
+class WakeSettings:
+    """Wake words."""
+
+    enabled: bool = key(True, "without it every utterance is taken as meant for the device")
+    words: list[str] = key(["okay_nabu"], "microWakeWord models, by name")
+    threshold: float = key(0.0, "score at which a word counts; 0 for each model's own", low=0.0, high=1.0)
+    refractory_ms: int = key(1500, "after a hit, deaf to the wake word for this long", low=0, high=10000, unit="ms")
+
+
+@dataclass(frozen=True, slots=True)
+class SttSettings:
+    """Speech to text."""
+
+    model: str = key("moonshine-tiny-en", "model name or folder")
+    threads: int = key(1, "threads for decoding", low=1, high=16)
+    partial_cpu: float = key(0.25, "share of one core that partial transcripts of an offline model may use", low=0.01, high=1.0)
+    hotwords: list[str] = key([], "words to favour, where the model can")
+
+
+@dataclass(frozen=True, slots=True)
+class LlmSettings:
+    """The language model."""
+
+    model: str = key("smollm2-135m-instruct", "model name, folder or .gguf file")
+    system_prompt: str = key(
+        "You are a helpful voice assistant in a home. Answer in one or two short spoken sentences. "
+        "Use plain words without lists, headings or symbols. If you do not know something, say so.",
+        "what the model is told before every conversation")
+    context: int = key(2048, "context window", low=256, high=131072, unit="tokens")
+    max_tokens: int = key(160, "longest reply", low=1, high=8192, unit="tokens")
+    threads: int = key(0, "threads; 0 for the machine's cores less one", low=0, high=64)
+    gpu_layers: int = key(0, "layers on the GPU, where llama.cpp was built for one", low=0, high=999)
+    temperature: float = key(0.0, "0 always takes the likeliest token", low=0.0, high=2.0)
+    top_k: int = key(40, "sample from this many likeliest tokens", low=0, high=1000)
+    top_p: float = key(0.95, "sample from the likeliest tokens up to this probability", low=0.0, high=1.0)
+    min_p: float = key(0.05, "drop tokens less likely than this share of the likeliest", low=0.0, high=1.0)
+    repeat_penalty: float = key(1.1, "1 for none", low=1.0, high=2.0)
+    seed: int = key(0, "for sampling", low=0, high=2**31 - 1)
+    prompt_cache: bool = key(True, "keep the system prompt's KV state on disk beside the model")
+
+
+@dataclass(frozen=True, slots=True)
+class TtsSettings:
+    """Text to speech."""
+
+    model: str = key("piper-en-us-joe", "model name or folder")
+    threads: int = key(1, "threads for synthesis", low=1, high=16)
+    speed: float = key(1.0, "1.2 is a fifth faster", low=0.5, high=2.0)
+    speaker: int = key(0, "speaker of a model with several", low=0, high=10000)
+    lexicon: str = key("", "file of pronunciations, a line each: word, tab, IPA or spelling")
+    max_chunk_words: int = key(24, "longest text handed to the synthesizer at once; memory grows with it", low=4, high=60, unit="words")
+
+
+@dataclass(frozen=True, slots=True)
+class DialogSettings:
+    """Turn-taking."""
+
+    endpoint_ms: int = key(600, "silence after speech that ends the user's turn", low=100, high=5000, unit="ms")
+    max_utterance_s: float = key(30.0, "longest turn of the user", low=2.0, high=120.0, unit="s")
+    listen_timeout_s: float = key(6.0, "after the wake word, how long to wait for speech", low=1.0, high=60.0, unit="s")
+    followup_s: float = key(6.0, "after a reply, how long speech is heard without the wake word", low=0.0, high=60.0, unit="s")
+    barge_in: str = key("speech", "what may interrupt a reply", choices=("off", "wake", "speech"))
+    barge_in_ms: int = key(320, "speech over the reply for this long confirms an interruption", low=50, high=3000, unit="ms")
+    earcons: bool = key(True, "short tones when listening begins and when something failed")
+    max_turns: int = key(12, "turns of history kept", low=0, high=200)
+    first_chunk_words: int = key(4, "most words in the first piece given to the synthesizer", low=2, high=12)
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """Where things are kept."""
+
+    models: str = key("", "model store; empty for $EDGEVOICE_MODELS, else $XDG_DATA_HOME/edgevoice/models, else ~/.local/share/edgevoice/models")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole configuration; each field is a section of the file."""
+
+    audio: AudioSettings = field(default_factory=AudioSettings)
+    vad: VadSettings = field(default_factory=VadSettings)
+    wake: WakeSettings = field(default_factory=WakeSettings)
+    stt: SttSettings = field(default_factory=SttSettings)
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    tts: TtsSettings = field(default_factory=TtsSettings)
+    dialog: DialogSettings = field(default_factory=DialogSettings)
+    paths: PathSettings = field(default_factory=PathSettings)

@@ -1,0 +1,79 @@
+"""The trace: what happened when, on one monotonic clock, beside the device's own sample count.
+
+Any thread may emit.  An event is a dict with ``t`` (monotonic seconds), ``event``, and where known ``sample`` (device frame),
+``turn``, ``generation`` and facts of its own.  The trace is bounded: past ``limit`` the oldest go and ``lost`` counts them.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from edgevoice.clock import Clock
+
+TURN_EVENTS = (
+    "wake", "speech_start", "speech_end", "stt_partial", "endpoint", "stt_final", "llm_first_token", "llm_done",
+    "tts_first_chunk", "playback_first_sample", "playback_end", "barge_in_onset", "barge_in_paused", "barge_in_confirmed",
+    "barge_in_rejected", "playback_silent", "error")
+"""The names that programs may rely on."""
+LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "prefill", "earcon", "user_audio", "underrun", "cancel")
+"""Detail for the timeline; may change."""
+EVENTS = frozenset(TURN_EVENTS + LANE_EVENTS)
+
+
+class Trace:
+    """Collects events in memory; ``listen`` adds a callable that sees each as it comes (on the emitting thread: be quick)."""
+
+    def __init__(self, clock: Clock, limit: int = 200_000) -> None:
+        self._clock = clock
+        self._events: collections.deque[dict[str, Any]] = collections.deque(maxlen=limit)
+        self._emitted = 0
+        self._listeners: list[Callable[[dict[str, Any]], None]] = []
+
+    @property
+    def lost(self) -> int:
+        return self._emitted - len(self._events)
+
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        self._listeners.append(listener)
+
+    def emit(self, event: str, *, t: float | None = None, sample: int | None = None, turn: int | None = None,
+             generation: int | None = None, **facts: Any) -> None:
+        if event not in EVENTS:
+            raise ValueError(f"unknown trace event {event!r}")
+        row: dict[str, Any] = {"t": self._clock.now() if t is None else t, "event": event}
+        for name, value in (("sample", sample), ("turn", turn), ("generation", generation)):
+            if value is not None:
+                row[name] = value
+        row.update(facts)
+        self._emitted += 1
+        self._events.append(row)
+        for listener in self._listeners:
+            listener(row)
+
+    def events(self) -> list[dict[str, Any]]:
+        """A copy, in the order of ``t``."""
+        return sorted(self._events, key=lambda row: row["t"])
+
+
+def lines(events: Iterable[dict[str, Any]]) -> str:
+    """JSON lines, one event each."""
+    return "".join(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in events)
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """Read a trace file; ``ValueError`` names the first bad line."""
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, 1):
+            try:
+                row = json.loads(text)
+                if not isinstance(row["t"], (int, float)) or not isinstance(row["event"], str):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}:{number}: not a trace event (wants JSON with \"t\" and \"event\")") from error
+            rows.append(row)
+    return rows

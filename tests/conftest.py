@@ -1,0 +1,19 @@
+"""Fixtures that every category of test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of labelled audio, sentences and tools: $EDGEVOICE_SHARED, else ``shared`` beside the repository."""
+    folder = Path(os.environ.get("EDGEVOICE_SHARED") or ROOT.parent / "shared")
+    if not (folder / "audio").is_dir():
+        pytest.skip(f"no labelled audio at {folder} (set EDGEVOICE_SHARED)")
+    return folder
