@@ -11,6 +11,9 @@ EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as a shell reports it"""
+EXIT_PIPE = 141
+"""128 + SIGPIPE: whoever read our output has gone"""
 
 
 class EdgeVoiceError(Exception):

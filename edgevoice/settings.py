@@ -119,7 +119,8 @@ class DialogSettings:
 class PathSettings:
     """Where things are kept."""
 
-    models: str = key("", "model store; empty for $EDGEVOICE_MODELS, else $XDG_DATA_HOME/edgevoice/models, else ~/.local/share/edgevoice/models")
+    models: str = key(
+        "", "model store; empty for $EDGEVOICE_MODELS, else $XDG_DATA_HOME/edgevoice/models, else ~/.local/share/edgevoice/models")
 
 
 @dataclass(frozen=True, slots=True)
