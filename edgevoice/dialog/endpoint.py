@@ -1,0 +1,73 @@
+"""When the user's turn is over: silence after speech, counted on the sample clock.
+
+Theory: one ``Utterance`` lives from the moment we listen to the moment the turn is closed.  It is fed one voice-activity probability a
+frame and says what follows from it: that there is speech, that there is a pause (time to decode what we have, in the hope that no
+more comes), that speech goes on, and that the turn has ended.  Pure: no clock but the samples, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mark(StrEnum):
+    SPEECH = "speech"
+    """first speech of this utterance"""
+    PAUSE = "pause"
+    """silence long enough to decode what was said"""
+    RESUME = "resume"
+    """speech after a pause"""
+    END = "end"
+    """the turn is over"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRule:
+    """All lengths in samples at the rate of the fed positions."""
+
+    onset: float
+    offset: float
+    min_speech: int
+    pause: int
+    endpoint: int
+    longest: int
+
+
+class Utterance:
+    """``start`` is the sample from which audio counts."""
+
+    def __init__(self, start: int, rule: EndpointRule) -> None:
+        self.start = start
+        self.last_speech = start
+        self._rule = rule
+        self._voiced = 0
+        self._speaking = False
+        self._paused = False
+        self._closed = False
+        self.has_speech = False
+
+    def feed(self, probability: float, end: int, frame: int) -> list[Mark]:
+        """One frame of ``frame`` samples that ends at ``end``."""
+        if end <= self.start or self._closed:
+            return []
+        rule = self._rule
+        marks: list[Mark] = []
+        self._speaking = probability >= (rule.offset if self._speaking else rule.onset)
+        if self._speaking:
+            self.last_speech = end
+            self._voiced += frame
+            if self._paused:
+                self._paused = False
+                marks.append(Mark.RESUME)
+            if not self.has_speech and self._voiced >= rule.min_speech:
+                self.has_speech = True
+                marks.append(Mark.SPEECH)
+        silence = end - self.last_speech
+        if self.has_speech and not self._paused and silence >= rule.pause:
+            self._paused = True
+            marks.append(Mark.PAUSE)
+        if self.has_speech and (silence >= rule.endpoint or end - self.start >= rule.longest):
+            self._closed = True
+            marks.append(Mark.END)
+        return marks
