@@ -6,6 +6,7 @@ them.  ``config.py`` reads files into these types and checks them by the metadat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,3 +136,41 @@ class Settings:
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
     paths: PathSettings = field(default_factory=PathSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something that several settings must fulfil together.  ``keys`` are ``section.key``; the first is the one complained of."""
+
+    keys: tuple[str, ...]
+    broken: Callable[[Settings], bool]
+    wrong: Callable[[Settings], str]
+    right: Callable[[Settings], str]
+
+
+def _whole_hop_ms(rate: int) -> int:
+    """The shortest hop of at least 10 ms that holds a whole number of frames."""
+    return next(ms for ms in range(10, 1001) if rate * ms % 1000 == 0)
+
+
+RULES = (
+    Rule(("vad.offset", "vad.onset"), lambda s: s.vad.offset >= s.vad.onset,
+         lambda s: f"is not below vad.onset ({s.vad.onset})", lambda s: "speech must end at a lower probability than it begins at"),
+    Rule(("audio.hop_ms", "audio.rate"), lambda s: s.audio.rate * s.audio.hop_ms % 1000 != 0,
+         lambda s: f"makes a hop of {s.audio.rate * s.audio.hop_ms / 1000:g} frames at {s.audio.rate} Hz",
+         lambda s: f"a hop must be whole frames, such as hop_ms = {_whole_hop_ms(s.audio.rate)}"),
+    Rule(("audio.latency_ms", "audio.capture_ms"), lambda s: s.audio.latency_ms * 2 > s.audio.capture_ms,
+         lambda s: f"is more than half of audio.capture_ms ({s.audio.capture_ms})",
+         lambda s: "the capture ring must outlast a late device"),
+    Rule(("wake.words", "wake.enabled"), lambda s: s.wake.enabled and not s.wake.words,
+         lambda s: "names no wake word", lambda s: "name one, or set wake.enabled = false"),
+    Rule(("dialog.barge_in", "wake.enabled"), lambda s: s.dialog.barge_in == "wake" and not s.wake.enabled,
+         lambda s: "waits for a wake word that is switched off", lambda s: 'set wake.enabled = true, or barge_in = "speech"'),
+    Rule(("dialog.endpoint_ms", "vad.hangover_ms"), lambda s: s.dialog.endpoint_ms < s.vad.hangover_ms,
+         lambda s: f"is shorter than vad.hangover_ms ({s.vad.hangover_ms})", lambda s: "a turn cannot end before its last speech has"),
+    Rule(("llm.max_tokens", "llm.context"), lambda s: s.llm.max_tokens * 2 > s.llm.context,
+         lambda s: f"is more than half of llm.context ({s.llm.context})", lambda s: "the conversation needs the other half"),
+    Rule(("dialog.first_chunk_words", "tts.max_chunk_words"), lambda s: s.dialog.first_chunk_words > s.tts.max_chunk_words,
+         lambda s: f"is more than tts.max_chunk_words ({s.tts.max_chunk_words})", lambda s: "the first piece is the shortest"),
+)
+"""Checked where each key by itself is right."""
