@@ -50,6 +50,8 @@ class Counters:
     """times that a live reply had nothing to play before its last frame"""
     stale: int
     """frames of dead generations thrown away unplayed"""
+    events_lost: int = 0
+    """play events that found nobody to take them (times)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+# What the C headers declare, as far as _core.pyx uses it.
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
+
+cdef extern from "<stdbool.h>" nogil:
+    ctypedef bint c_bool "bool"
+
+cdef extern from "cancel.h" nogil:
+    ctypedef struct ev_live:
+        pass
+    ctypedef struct ev_token:
+        pass
+    void ev_token_init(ev_token *token, ev_live *live, uint64_t generation)
+    uint64_t ev_live_current(ev_live *live)
+    c_bool ev_live_begin(ev_live *live, uint64_t generation)
+    c_bool ev_live_cancel(ev_live *live, uint64_t generation)
+    c_bool ev_abort(void *token)
+
+cdef extern from "dsp.h" nogil:
+    enum:
+        EV_UNITY
+
+cdef extern from "rt.h" nogil:
+    enum:
+        EV_CACHE_LINE
+    ctypedef struct ev_play_event:
+        uint64_t generation
+        uint64_t sample
+        uint64_t frames
+        uint32_t kind
+    ctypedef struct ev_rt_config:
+        uint32_t rate
+        uint32_t hop
+        uint32_t capture_slots
+        uint32_t playback_slots
+        uint32_t earcon_slots
+        uint32_t event_slots
+        uint64_t ring_start
+    ctypedef struct ev_rt:
+        pass
+    size_t ev_rt_bytes(const ev_rt_config *config)
+    ev_rt *ev_rt_init(void *memory, const ev_rt_config *config, ev_live *live)
+    void ev_rt_process(ev_rt *rt, const int16_t *inward, int16_t *out, uint32_t frames, uint32_t status)
+
+cdef extern from "host.h" nogil:
+    ctypedef struct ev_counters:
+        uint64_t captured
+        uint64_t consumed
+        uint64_t dropped
+        uint64_t depth
+        uint64_t xruns_in
+        uint64_t xruns_out
+        uint64_t callbacks
+        uint64_t played
+        uint64_t underruns
+        uint64_t stale
+        uint64_t events_lost
+    ctypedef enum ev_write_state:
+        EV_WRITE_DONE
+        EV_WRITE_DEAD
+        EV_WRITE_FULL
+        EV_WRITE_CLOSED
+        EV_WRITE_ENDED
+    uint64_t ev_host_wait(ev_rt *rt, uint64_t timeout_ns)
+    uint64_t ev_host_take(ev_rt *rt, uint64_t count, int16_t *near, int16_t *far)
+    ev_write_state ev_host_write(ev_rt *rt, uint64_t generation, const int16_t *samples, uint64_t frames, c_bool last,
+                                 uint64_t timeout_ns, uint64_t *taken)
+    uint64_t ev_host_queued(ev_rt *rt, uint64_t generation)
+    uint64_t ev_host_heard(ev_rt *rt, uint64_t generation)
+    c_bool ev_host_pause(ev_rt *rt, uint64_t generation)
+    c_bool ev_host_resume(ev_rt *rt, uint64_t generation)
+    uint64_t ev_host_earcon(ev_rt *rt, const int16_t *samples, uint64_t frames)
+    uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room)
+    void ev_host_counters(ev_rt *rt, ev_counters *counters)
+    void ev_host_gain(ev_rt *rt, int32_t gain)
+    void ev_host_close(ev_rt *rt)
+    uint64_t ev_now()
+
+cdef extern from "device.h" nogil:
+    enum:
+        EV_ERROR_BYTES
+    ctypedef struct ev_device:
+        const ev_device_ops *ops
+        ev_rt *rt
+    ctypedef struct ev_device_ops:
+        const char *name
+        c_bool (*start)(ev_device *device, char *error) noexcept nogil
+        void (*stop)(ev_device *device) noexcept nogil
+        c_bool (*running)(ev_device *device) noexcept nogil
+        c_bool (*error)(ev_device *device, char *error) noexcept nogil
+        void (*close)(ev_device *device) noexcept nogil
+
+cdef extern from "scripted.h" nogil:
+    ctypedef struct ev_cue:
+        uint64_t at
+        uint32_t kind
+        uint32_t count
+        uint64_t amount
+    ctypedef struct ev_scripted_config:
+        c_bool realtime
+        uint32_t period
+        double drift_ppm
+        const int16_t *noise
+        uint64_t noise_frames
+        const float *echo
+        uint32_t echo_taps
+        float *echo_history
+        float *air
+        const ev_cue *cues
+        uint32_t cue_count
+        uint64_t record_frames
+        int16_t *mic
+        int16_t *speaker
+        int16_t *inward "in"
+        int16_t *out
+    ctypedef struct ev_scripted:
+        ev_device device
+    c_bool ev_scripted_init(ev_scripted *scripted, ev_rt *rt, const ev_scripted_config *config)
+    int64_t ev_scripted_say(ev_scripted *scripted, const int16_t *samples, uint64_t frames, int64_t at)
+    c_bool ev_scripted_saying(ev_scripted *scripted, const int16_t *samples)
+    uint64_t ev_scripted_step(ev_scripted *scripted, uint64_t frames)
+    uint64_t ev_scripted_position(ev_scripted *scripted)
+    enum:
+        EV_CUE_LATE
+        EV_CUE_SHORT
+        EV_CUE_XRUN
+        EV_CUE_UNDERFLOW
+        EV_CUE_UNPLUG

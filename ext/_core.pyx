@@ -1,0 +1,477 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""The C core, as Python sees it: validates, owns memory, releases the GIL, and decides nothing.
+
+Contracts are in edgevoice/rt/contract.py; this satisfies them.  The types' memory outlives every C pointer to it: a device holds its
+core, a core its ``Live``, a token its ``Live``, an utterance is held until it was played.
+"""
+
+import threading
+
+import numpy as np
+
+from _core cimport *
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+from posix.stdlib cimport posix_memalign
+
+from edgevoice.errors import DeviceError
+from edgevoice.rt import script as cues
+from edgevoice.rt.contract import Counters, Hops, PlayEvent
+
+KINDS = ("first", "end", "silent", "underrun", "paused", "resumed")
+
+# ns: a long wait is cut into pieces so that Ctrl-C breaks it
+cdef uint64_t SLICE = 100_000_000
+cdef uint64_t FOREVER = 0x7fffffffffffffff
+
+
+cdef const int16_t[::1] _samples(object array, str what):
+    if not isinstance(array, np.ndarray) or array.dtype != np.int16 or array.ndim != 1:
+        raise ValueError(f"{what} must be a one-dimensional array of int16, not {_describe(array)}")
+    return np.ascontiguousarray(array)
+
+
+cdef str _describe(object array):
+    if isinstance(array, np.ndarray):
+        return f"{array.ndim}-dimensional {array.dtype}"
+    return type(array).__name__
+
+
+cdef uint64_t _generation(object generation) except 0:
+    number = int(generation)
+    if not 0 < number < 2**63:
+        raise ValueError(f"a generation is a number from 1 to 2**63 - 1, not {number}")
+    return <uint64_t>number
+
+
+cdef uint64_t _nanoseconds(object seconds) except? 0:
+    if seconds is None:
+        return FOREVER
+    if not seconds >= 0:
+        raise ValueError(f"a timeout is 0 or more seconds, not {seconds}")
+    return <uint64_t>min(seconds * 1e9, 9e18)
+
+
+cdef class Token:
+    """One generation's right to go on."""
+
+    cdef ev_token token
+    cdef Live owner
+    cdef readonly object generation
+
+    def __init__(self):
+        raise TypeError("a token comes from Live.begin()")
+
+    def cancelled(self):
+        return ev_abort(&self.token)
+
+    def abort_pointers(self):
+        """(address of a C ``bool (*)(void *)``, its argument), both good for as long as this token lives."""
+        return <size_t><void *>&ev_abort, <size_t><void *>&self.token
+
+
+cdef class Live:
+    """The one atomic: which generation may be heard."""
+
+    cdef ev_live *live
+    cdef object __weakref__
+
+    def __cinit__(self):
+        cdef void *memory = NULL
+        if posix_memalign(&memory, EV_CACHE_LINE, sizeof(ev_live)):
+            raise MemoryError
+        memset(memory, 0, sizeof(ev_live))
+        self.live = <ev_live *>memory
+
+    def __dealloc__(self):
+        free(self.live)
+
+    def begin(self, generation):
+        cdef uint64_t number = _generation(generation)
+        if not ev_live_begin(self.live, number):
+            raise ValueError(f"generation {number} is not greater than every one before it")
+        cdef Token token = Token.__new__(Token)
+        token.owner = self
+        token.generation = number
+        ev_token_init(&token.token, self.live, number)
+        return token
+
+    def cancel(self, generation):
+        return ev_live_cancel(self.live, _generation(generation))
+
+    def current(self):
+        return ev_live_current(self.live)
+
+
+cdef uint32_t _slots(double frames, int hop):
+    cdef uint32_t slots = 2
+    while slots * <double>hop < frames:
+        slots *= 2
+    return slots
+
+
+cdef class Core:
+    """The rings and the callback.  ``capture_ms`` and ``playback_ms`` are the least the rings hold; they are rounded up to a power of
+    two of hops.  ``ring_start`` is where the rings' 64-bit indices begin: tests of their overflow set it."""
+
+    cdef ev_rt *rt
+    cdef readonly int rate
+    cdef readonly int hop
+    cdef readonly Live live
+    cdef readonly int capture_frames
+    cdef readonly int playback_frames
+    cdef object reader, writer, ringer
+    cdef bint is_closed
+    cdef object __weakref__
+
+    def __cinit__(self, int rate, int hop, *, int capture_ms=4000, int playback_ms=1000, ring_start=0):
+        if not 8000 <= rate <= 192000:
+            raise ValueError(f"rate must be 8000 to 192000 Hz, not {rate}")
+        if not 16 <= hop <= rate // 5:
+            raise ValueError(f"hop must be 16 to {rate // 5} frames (200 ms), not {hop}")
+        if not 0 < capture_ms <= 600000 or not 0 < playback_ms <= 600000:
+            raise ValueError(f"capture_ms and playback_ms must be 1 to 600000, not {capture_ms} and {playback_ms}")
+        cdef ev_rt_config config
+        config.rate = rate
+        config.hop = hop
+        config.capture_slots = _slots(capture_ms * 0.001 * rate, hop)
+        config.playback_slots = _slots(playback_ms * 0.001 * rate, hop)
+        config.earcon_slots = _slots(2.0 * rate, hop)
+        config.event_slots = 256
+        config.ring_start = ring_start
+        cdef size_t size = ev_rt_bytes(&config)
+        cdef void *memory = NULL
+        if posix_memalign(&memory, EV_CACHE_LINE, size):
+            raise MemoryError(f"{size} bytes for the audio rings")
+        memset(memory, 0, size)  # and so every page is there before the audio thread touches it
+        self.live = Live()
+        self.rt = ev_rt_init(memory, &config, self.live.live)
+        self.rate = rate
+        self.hop = hop
+        self.capture_frames = config.capture_slots * hop
+        self.playback_frames = config.playback_slots * hop
+        self.reader = threading.Lock()
+        self.writer = threading.Lock()
+        self.ringer = threading.Lock()
+
+    def __dealloc__(self):
+        free(self.rt)
+
+    cdef int _enter(self, object end, str what) except -1:
+        if self.is_closed:
+            raise ValueError("the audio core is closed")
+        if not end.acquire(False):
+            raise RuntimeError(f"{what} is called by two threads at once; it belongs to one")
+        return 0
+
+    def read(self, timeout_s):
+        cdef uint64_t left = _nanoseconds(timeout_s), piece, count = 0, index
+        cdef int16_t[::1] near, far
+        self._enter(self.reader, "Core.read")
+        try:
+            while True:
+                piece = min(left, SLICE)
+                with nogil:
+                    count = ev_host_wait(self.rt, piece)
+                PyErr_CheckSignals()
+                left -= piece
+                if count or not left or self.is_closed:
+                    break
+            if not count:
+                return None
+            near_array = np.empty(count * self.hop, np.int16)
+            far_array = np.empty(count * self.hop, np.int16)
+            near = near_array
+            far = far_array
+            with nogil:
+                index = ev_host_take(self.rt, count, &near[0], &far[0])
+            return Hops(index, near_array, far_array)
+        finally:
+            self.reader.release()
+
+    def write(self, generation, samples, *, bint last=False, timeout_s=None):
+        """As the contract says; and an empty ``last`` that found no room in ``timeout_s`` is a ``TimeoutError``, since 0 frames say nothing."""
+        cdef uint64_t number = _generation(generation), left = _nanoseconds(timeout_s), piece, taken = 0, some
+        cdef const int16_t[::1] view = _samples(samples, "samples to play")
+        cdef uint64_t frames = view.shape[0]
+        cdef const int16_t *data = &view[0] if frames else NULL
+        cdef ev_write_state state
+        self._enter(self.writer, "Core.write")
+        try:
+            while True:
+                piece = min(left, SLICE)
+                with nogil:
+                    state = ev_host_write(self.rt, number, data + taken, frames - taken, last, piece, &some)
+                taken += some
+                left -= piece
+                PyErr_CheckSignals()
+                if state != EV_WRITE_FULL or not left:
+                    break
+        finally:
+            self.writer.release()
+        if state == EV_WRITE_ENDED:
+            raise ValueError(f"generation {number} was already ended by last=True")
+        if state == EV_WRITE_FULL and frames == 0:
+            raise TimeoutError(f"no room for the end of generation {number} in {timeout_s} s")
+        return taken
+
+    def queued(self, generation):
+        return ev_host_queued(self.rt, _generation(generation))
+
+    def heard(self, generation):
+        return ev_host_heard(self.rt, _generation(generation))
+
+    def pause(self, generation):
+        return ev_host_pause(self.rt, _generation(generation))
+
+    def resume(self, generation):
+        return ev_host_resume(self.rt, _generation(generation))
+
+    def earcon(self, samples):
+        cdef const int16_t[::1] view = _samples(samples, "an earcon")
+        if not view.shape[0]:
+            return 0
+        self._enter(self.ringer, "Core.earcon")
+        try:
+            return ev_host_earcon(self.rt, &view[0], view.shape[0])
+        finally:
+            self.ringer.release()
+
+    def set_volume(self, double gain):
+        if not 0.0 <= gain <= 4.0:
+            raise ValueError(f"volume must be 0 to 4, not {gain}")
+        ev_host_gain(self.rt, <int32_t>(gain * <double>EV_UNITY + 0.5))
+
+    def events(self):
+        cdef ev_play_event found[64]
+        cdef uint32_t count = 64, i
+        self._enter(self.reader, "Core.events")
+        events = []
+        try:
+            while count == 64:
+                count = ev_host_events(self.rt, found, 64)
+                for i in range(count):
+                    events.append(PlayEvent(KINDS[found[i].kind], found[i].generation, found[i].sample, found[i].frames))
+        finally:
+            self.reader.release()
+        return events
+
+    def counters(self):
+        cdef ev_counters c
+        with nogil:
+            ev_host_counters(self.rt, &c)
+        return Counters(c.captured, c.consumed, c.dropped, c.depth, c.xruns_in, c.xruns_out, c.callbacks, c.played, c.underruns,
+                        c.stale, c.events_lost)
+
+    def process(self, near, int frames, *, bint overflow=False, bint underflow=False):
+        """The callback itself, for a device written in Python: ``frames`` captured (``None`` for no input) against ``frames`` to play."""
+        cdef const int16_t[::1] view
+        cdef const int16_t *data = NULL
+        if frames < 1:
+            raise ValueError(f"a period has at least one frame, not {frames}")
+        if near is not None:
+            view = _samples(near, "captured audio")
+            if view.shape[0] != frames:
+                raise ValueError(f"{frames} frames were announced and {view.shape[0]} given")
+            data = &view[0]
+        out_array = np.empty(frames, np.int16)
+        cdef int16_t[::1] out = out_array
+        cdef uint32_t status = (1 if overflow else 0) | (2 if underflow else 0)
+        with nogil:
+            ev_rt_process(self.rt, data, &out[0], frames, status)
+        return out_array
+
+    def close(self):
+        """Waits in progress end as if their time had run out; ``read`` and ``write`` refuse from now on.  Stop the device first."""
+        self.is_closed = True
+        ev_host_close(self.rt)
+
+
+cdef class _Device:
+    """What all devices of the table share."""
+
+    cdef ev_device *device
+    cdef readonly Core core
+    cdef object lock
+    cdef object __weakref__
+
+    def start(self):
+        cdef char error[EV_ERROR_BYTES]
+        cdef c_bool ok
+        with self.lock:
+            with nogil:
+                ok = self.device.ops.start(self.device, error)
+        if not ok:
+            raise DeviceError(error.decode("utf-8", "replace"))
+
+    def stop(self):
+        with self.lock:
+            with nogil:
+                self.device.ops.stop(self.device)
+
+    @property
+    def running(self):
+        return self.device.ops.running(self.device)
+
+    @property
+    def error(self):
+        cdef char error[EV_ERROR_BYTES]
+        cdef c_bool found
+        with nogil:
+            found = self.device.ops.error(self.device, error)
+        return error.decode("utf-8", "replace") if found else None
+
+    def __dealloc__(self):
+        if self.device != NULL and self.device.ops != NULL:
+            with nogil:
+                self.device.ops.stop(self.device)
+            self.device.ops.close(self.device)
+            free(self.device)
+
+
+cdef class ScriptedDevice(_Device):
+    """A user who speaks from memory, through the real callback: in real time on a thread of its own, or stepped by the caller.
+
+    ``noise`` (int16) is played round and round into the microphone; ``echo`` (float32) is the impulse response from loudspeaker to
+    microphone, on top of one ``period`` of latency; ``script`` is a tuple of cues (``edgevoice.rt.script``).  Microphone and
+    loudspeaker are recorded up to ``max_seconds``; the device itself goes on.
+    """
+
+    cdef ev_scripted *scripted
+    cdef readonly bint realtime
+    cdef readonly int period
+    cdef object memory
+    cdef object mic
+    cdef object speaker
+    cdef list said
+
+    def __init__(self, Core core not None, *, bint realtime=True, int period=160, noise=None, echo=None, double max_seconds=600.0,
+                 script=(), double drift_ppm=0.0):
+        if self.scripted != NULL:
+            raise RuntimeError("a device is made once")
+        if not 1 <= period <= core.rate:
+            raise ValueError(f"period must be 1 to {core.rate} frames, not {period}")
+        if not 0.0 <= max_seconds <= 86400.0:
+            raise ValueError(f"max_seconds must be 0 to 86400, not {max_seconds}")
+        if not -100000.0 <= drift_ppm <= 100000.0:
+            raise ValueError(f"drift_ppm must be within 100000 of 0, not {drift_ppm}")
+        noise = np.zeros(0, np.int16) if noise is None else np.array(_checked(noise, np.int16, "noise"))
+        echo = np.zeros(0, np.float32) if echo is None else np.array(_checked(echo, np.float32, "echo"))
+        if len(echo) > 10 * core.rate:
+            raise ValueError(f"echo must be at most 10 s long, not {len(echo)} taps")
+        rows = _cues(script, period)
+        frames = int(max_seconds * core.rate)
+        self.mic = np.zeros(frames, np.int16)
+        self.speaker = np.zeros(frames, np.int16)
+        history = np.zeros(len(echo) + 2 * period, np.float32)
+        air = np.zeros(period, np.float32)
+        inward = np.zeros(period, np.int16)
+        out = np.zeros(period, np.int16)
+        self.memory = (noise, echo, history, air, inward, out, rows)
+        self.said = []
+        self.core = core
+        self.lock = threading.Lock()
+        self.realtime = realtime
+        self.period = period
+        cdef ev_scripted_config config
+        config.realtime = realtime
+        config.period = period
+        config.drift_ppm = drift_ppm
+        config.noise = <const int16_t *><size_t>noise.ctypes.data
+        config.noise_frames = len(noise)
+        config.echo = <const float *><size_t>echo.ctypes.data
+        config.echo_taps = len(echo)
+        config.echo_history = <float *><size_t>history.ctypes.data
+        config.air = <float *><size_t>air.ctypes.data
+        config.cues = <const ev_cue *><size_t>rows.ctypes.data
+        config.cue_count = len(rows)
+        config.record_frames = frames
+        config.mic = <int16_t *><size_t>self.mic.ctypes.data
+        config.speaker = <int16_t *><size_t>self.speaker.ctypes.data
+        config.inward = <int16_t *><size_t>inward.ctypes.data
+        config.out = <int16_t *><size_t>out.ctypes.data
+        self.scripted = <ev_scripted *>calloc(1, sizeof(ev_scripted))
+        if self.scripted == NULL or not ev_scripted_init(self.scripted, core.rt, &config):
+            raise MemoryError("the scripted device's state")
+        self.device = &self.scripted.device
+
+    def say(self, samples, at=None):
+        """Let the user speak ``samples`` (int16), mixed with whatever else sounds, from device frame ``at`` on or from the next
+        period on.  Returns the device frame of the first sample; ``ValueError`` if that frame is past."""
+        cdef int64_t start
+        cdef int64_t wanted = -1 if at is None else at
+        if at is not None and at < 0:
+            raise ValueError(f"at must be a device frame, not {at}")
+        copy = np.array(_checked(samples, np.int16, "the user's audio"))
+        cdef const int16_t *data = <const int16_t *><size_t>copy.ctypes.data
+        cdef uint64_t frames = len(copy)
+        if not frames:
+            raise ValueError("the user's audio is empty")
+        self.said = [old for old in self.said if self._saying(old)]
+        self.said.append(copy)
+        with nogil:
+            start = ev_scripted_say(self.scripted, data, frames, wanted)
+        if start == -1:
+            raise ValueError(f"frame {at} is past: the device is at {self.position}")
+        if start == -2:
+            raise RuntimeError("too many utterances wait to be spoken")
+        return start
+
+    cdef bint _saying(self, object samples):
+        cdef const int16_t *data = <const int16_t *><size_t>samples.ctypes.data
+        return ev_scripted_saying(self.scripted, data)
+
+    def step(self, frames):
+        """Run ``frames`` in this thread, now.  Returns the frames run: fewer once unplugged.  Not for a device in real time."""
+        if self.realtime:
+            raise RuntimeError("a device in real time runs by itself; make it with realtime=False to step it")
+        cdef int64_t wanted = frames
+        if wanted < 0:
+            raise ValueError(f"frames must be 0 or more, not {frames}")
+        cdef uint64_t done
+        with self.lock:
+            with nogil:
+                done = ev_scripted_step(self.scripted, wanted)
+        return done
+
+    @property
+    def position(self):
+        """Device frames done so far."""
+        return ev_scripted_position(self.scripted)
+
+    def recording(self):
+        """(microphone, loudspeaker) from device frame 0 until now, int16, of equal length; copies."""
+        length = min(self.position, len(self.mic))
+        return self.mic[:length].copy(), self.speaker[:length].copy()
+
+
+def _checked(array, dtype, what):
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        raise ValueError(f"{what} must be a one-dimensional array of {np.dtype(dtype).name}, not {_describe(array)}")
+    return np.ascontiguousarray(array)
+
+
+def _cues(script, period):
+    rows = []
+    for cue in script:
+        if cue.at < 0:
+            raise ValueError(f"{cue}: at must be a device frame")
+        if isinstance(cue, cues.Late):
+            rows.append((cue.at, EV_CUE_LATE, 0, round(cue.ms * 1e6)))
+        elif isinstance(cue, cues.Short):
+            if not 1 <= cue.frames <= period or cue.count < 1:
+                raise ValueError(f"{cue}: frames must be 1 to the period of {period}, and count 1 or more")
+            rows.append((cue.at, EV_CUE_SHORT, cue.count, cue.frames))
+        elif isinstance(cue, cues.Xrun):
+            rows.append((cue.at, EV_CUE_XRUN, 0, cue.lost))
+        elif isinstance(cue, cues.Underflow):
+            rows.append((cue.at, EV_CUE_UNDERFLOW, 0, 0))
+        elif isinstance(cue, cues.Unplug):
+            rows.append((cue.at, EV_CUE_UNPLUG, 0, 0))
+        else:
+            raise ValueError(f"{cue!r} is not a cue of edgevoice.rt.script")
+    rows.sort(key=lambda row: row[0])
+    layout = np.dtype([("at", "u8"), ("kind", "u4"), ("count", "u4"), ("amount", "u8")])
+    assert layout.itemsize == sizeof(ev_cue)
+    return np.array(rows, layout)

@@ -1,0 +1,146 @@
+/* The real-time core: what happens on the audio thread, and the memory it shares with everybody else.
+ *
+ * Theory of operation.  A device calls ev_rt_process once a period with what it captured and gets what to play.  First the loudspeaker:
+ * slots of the playback ring carry a generation; only the live one (cancel.h) is played, the sound of a dead one fades out and its
+ * slots are thrown away.  Then the microphone: hops of a fixed size are filled in place in the capture ring, near end beside far
+ * end under the same frame index, and published when full; a hop that finds the ring full is dropped whole and counted.
+ *
+ * Laws: rt.o, ring.o and dsp.o hold no lock, allocate nothing, call neither the system nor Python, and never wait.
+ * Invariants of the events: a `first` is followed by exactly one `end` or `silent`; a `paused` by `resumed` or by the generation's death;
+ * a reply without a frame has an `end` and no `first`.
+ * Ledger: captured == consumed + dropped + depth whenever neither `turn` nor `reads` is odd.
+ */
+#ifndef EV_RT_H
+#define EV_RT_H
+
+#include "cancel.h"
+#include "ring.h"
+
+/* Status bits that a device hands in with a period. */
+#define EV_INPUT_OVERFLOW 1u
+#define EV_OUTPUT_UNDERFLOW 2u
+
+/* Bits of a hop's flags. */
+#define EV_HOP_AFTER_XRUN 1u /* frames of unknown number were lost inside or just before it */
+#define EV_HOP_DEAF 2u       /* the device gave no input for some of it; zeros stand there */
+
+#define EV_SLOT_LAST 1u
+
+/* Generations whose heard frames are remembered. */
+#define EV_HEARD 128
+
+typedef enum ev_play_kind { EV_FIRST, EV_END, EV_SILENT, EV_UNDERRUN, EV_PAUSED, EV_RESUMED } ev_play_kind;
+
+typedef struct ev_hop {
+    uint64_t index;   /* device frame of near[0] and far[0] */
+    uint32_t flags;   /* EV_HOP_* */
+    uint32_t unused;
+    int16_t samples[]; /* near[hop], then far[hop] */
+} ev_hop;
+
+typedef struct ev_slot {
+    uint64_t generation; /* 0 in the earcon ring */
+    uint32_t frames;     /* up to a hop; 0 only with EV_SLOT_LAST */
+    uint32_t flags;      /* EV_SLOT_* */
+    int16_t samples[];
+} ev_slot;
+
+typedef struct ev_play_event {
+    uint64_t generation;
+    uint64_t sample; /* device frame */
+    uint64_t frames; /* of the generation, played before `sample` */
+    uint32_t kind;   /* ev_play_kind */
+    uint32_t unused;
+} ev_play_event;
+
+typedef struct ev_heard {
+    _Atomic uint64_t generation; /* callback; 0 while the entry changes hands */
+    _Atomic uint64_t frames;     /* callback */
+} ev_heard;
+
+typedef struct ev_rt_config {
+    uint32_t rate;           /* Hz */
+    uint32_t hop;            /* frames */
+    uint32_t capture_slots;  /* a power of two, as the next three */
+    uint32_t playback_slots;
+    uint32_t earcon_slots;
+    uint32_t event_slots;
+    uint64_t ring_start;     /* where all ring indices begin; not 0 only to test their overflow */
+} ev_rt_config;
+
+typedef struct ev_rt {
+    ev_rt_config config; /* init only */
+    uint32_t fade;       /* init only: frames in 5 ms */
+    ev_live *live;       /* init only; the word is anybody's */
+
+    ev_ring capture; /* of ev_hop; callback -> ears */
+    ev_ring play;    /* of ev_slot; mouth -> callback */
+    ev_ring earcons; /* of ev_slot; loop -> callback */
+    ev_ring events;  /* of ev_play_event; callback -> ears */
+
+    /* Orders to the callback. */
+    alignas(EV_CACHE_LINE) _Atomic uint64_t pause; /* any thread: the generation that shall be silent for now, or 0 */
+    _Atomic int32_t gain;                          /* any thread: Q13 */
+    _Atomic uint32_t closed;                       /* any thread: waits end */
+    _Atomic uint64_t poll_ns;                      /* device: how often the worker's ends look */
+
+    /* The callback's own. */
+    alignas(EV_CACHE_LINE) uint64_t frame; /* index of the next frame */
+    ev_hop *hop;                           /* the hop being filled; NULL while it is being dropped */
+    uint32_t fill;                         /* frames of it done */
+    uint32_t hop_flags;
+    uint32_t after_xrun;    /* an xrun waits to be marked on a hop */
+    uint32_t earcon_at;     /* frames of the front earcon slot done */
+    uint32_t slot_at;       /* frames of the front playback slot done */
+    uint32_t ramp;          /* 0 silent .. fade full */
+    uint64_t sounding;      /* generation with `first` told and neither `end` nor `silent`; 0 none */
+    uint64_t sounding_frames;
+    uint64_t ended;         /* the last generation with `end` told */
+    uint64_t paused;        /* generation with `paused` told and not yet `resumed`; 0 none */
+    uint32_t starved;       /* the sounding generation has nothing to play, and that was told */
+    int32_t gain_now;       /* Q13 */
+    uint64_t heard_count;   /* entries of `heard` ever begun */
+
+    /* What the callback tells; stores by it alone, release. */
+    alignas(EV_CACHE_LINE) _Atomic uint64_t turn; /* odd while the callback runs */
+    _Atomic uint64_t captured;
+    _Atomic uint64_t dropped;
+    _Atomic uint64_t partial; /* frames in the hop being filled; 0 while it is being dropped */
+    _Atomic uint64_t xruns_in;
+    _Atomic uint64_t xruns_out;
+    _Atomic uint64_t callbacks;
+    _Atomic uint64_t played;
+    _Atomic uint64_t underruns;
+    _Atomic uint64_t stale;
+    _Atomic uint64_t events_lost;
+    ev_heard heard[EV_HEARD];
+
+    /* What the ears tell. */
+    alignas(EV_CACHE_LINE) _Atomic uint64_t reads; /* odd while hops are being given back */
+    _Atomic uint64_t consumed;
+
+    /* What the mouth tells. */
+    alignas(EV_CACHE_LINE) _Atomic uint64_t written_generation; /* 0 while it changes */
+    _Atomic uint64_t written_frames;
+    uint64_t written_last; /* mouth: the last generation that was ended */
+} ev_rt;
+
+/* Bytes that ev_rt_init wants, aligned to EV_CACHE_LINE. */
+size_t ev_rt_bytes(const ev_rt_config *config);
+/* Lay the core out in zeroed `memory`. */
+ev_rt *ev_rt_init(void *memory, const ev_rt_config *config, ev_live *live);
+
+/* THE callback.  Audio thread only.  `in` NULL: the device gave no input.  Any number of frames; `status` of EV_INPUT_OVERFLOW … */
+void ev_rt_process(ev_rt *rt, const int16_t *in, int16_t *out, uint32_t frames, uint32_t status);
+
+static inline int16_t *ev_hop_near(ev_hop *hop)
+{
+    return hop->samples;
+}
+
+static inline int16_t *ev_hop_far(ev_hop *hop, uint32_t hop_frames)
+{
+    return hop->samples + hop_frames;
+}
+
+#endif

@@ -1,0 +1,33 @@
+"""Builds the C core; everything else about the package is in pyproject.toml.
+
+The build fails loudly: there is no optional extension here.  Portable machine code by default; EDGEVOICE_NATIVE=1 lets the compiler use
+this machine's own instruction set, for a build that never leaves it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+try:
+    from Cython.Build import cythonize
+except ImportError as error:
+    sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
+
+SOURCES = ["ring", "dsp", "rt", "host", "scripted"]
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
+if os.environ.get("EDGEVOICE_NATIVE") == "1":
+    FLAGS.append("-march=native")
+
+core = Extension(
+    "edgevoice.rt._core",
+    ["ext/_core.pyx", *(f"ext/{name}.c" for name in SOURCES)],
+    include_dirs=["ext"],
+    depends=[f"ext/{name}" for name in ("ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "_core.pxd")],
+    libraries=["m", "pthread"],
+    extra_compile_args=FLAGS,
+)
+
+setup(ext_modules=cythonize([core], include_path=["ext"], language_level=3))
