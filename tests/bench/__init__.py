@@ -1,0 +1,1 @@
+"""Benchmarks: each module with a ``run(quick)`` is one, run by ``edgevoice bench NAME``."""
