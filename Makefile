@@ -1,0 +1,51 @@
+# The two commands: `make demo` and `make test`. Both work from a bare clone on Debian 12 and 13, as root or with sudo; what is already
+# there is not done again. `make help` names the rest.
+
+SHELL := /bin/bash
+.NOTPARALLEL:
+.SILENT:
+.PHONY: help demo setup test test-all lint bench clean distclean system-base system-test setup-test
+
+run := scripts/as-owner
+python := .venv/bin/python
+
+help:
+	echo "make demo       set up what is missing, then a spoken conversation: with the microphone, or with a spoken user where there is none"
+	echo "make test       set up what is missing, then lint, types, layers and every test but the slow ones"
+	echo "make test-all   the slow ones too"
+	echo "make setup      only set up: Debian packages, .venv, llama.cpp, the C core, default models"
+	echo "make lint       ruff, mypy, import contracts"
+	echo "make bench      every benchmark in its quick form"
+	echo "make clean      remove what was built and recorded; make distclean removes .venv too (models stay)"
+
+setup:
+	scripts/system.sh base
+	$(run) scripts/setup.sh base
+
+setup-test:
+	scripts/system.sh test
+	$(run) scripts/setup.sh test
+
+demo: setup
+	$(run) .venv/bin/edgevoice demo
+
+lint: setup-test
+	$(run) scripts/lint.sh
+
+test: lint
+	$(run) $(python) -m pytest -m "not slow"
+
+test-all: lint
+	$(run) $(python) -m pytest
+
+bench: setup
+	$(run) .venv/bin/edgevoice bench all --quick
+
+clean:
+	rm -rf build dist demo ext/build ext/_core.c *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find edgevoice tests -name __pycache__ -prune -exec rm -rf {} +
+	find edgevoice -name '_core*.so' -delete
+	rm -f .venv/.stamps/core
+
+distclean: clean
+	rm -rf .venv
