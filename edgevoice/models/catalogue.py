@@ -104,11 +104,16 @@ DEFAULTS = ("silero-vad", "moonshine-tiny-en", "smollm2-135m-instruct", "piper-e
 """What a first conversation needs."""
 
 _HUB = "https://huggingface.co"
-_SHERPA = "https://github.com/k2-fsa/sherpa-onnx/releases/download/asr-models"
 
 
-def _hub_file(repository: str, filename: str, path: str = "") -> Url:
-    return Url(filename, (f"{_HUB}/{repository}/resolve/main/{path}{filename}",))
+def _hub(repository: str, *paths: str) -> tuple[Url, ...]:
+    """Files of a model page, neither measured nor run by us."""
+    return tuple(Url(path.rsplit("/", 1)[-1], (f"{_HUB}/{repository}/resolve/main/{path}",)) for path in paths)
+
+
+def _whole(origins: tuple[Url, ...]) -> tuple[Part, ...]:
+    """Each origin is a file of the model itself."""
+    return tuple(Part(origin.filename) for origin in origins)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -174,6 +179,26 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         note="trained on CC0 data, but finetuned from the lessac voice: whoever ships it must check the lessac data's terms",
     ),
+    *(Entry(name=name, family=family, summary=summary, licence=licence, origins=_hub(repository, *paths),
+            parts=_whole(_hub(repository, *paths)), note=note)
+      for name, family, summary, licence, repository, paths, note in (
+        ("zipformer-en-20m", "zipformer-transducer", "English speech to text, streaming", "Apache-2.0",
+         "csukuangfj/sherpa-onnx-streaming-zipformer-en-20M-2023-02-17",
+         ("encoder-epoch-99-avg-1.int8.onnx", "decoder-epoch-99-avg-1.onnx", "joiner-epoch-99-avg-1.int8.onnx", "tokens.txt"), ""),
+        ("zipformer-en-2023-06-26", "zipformer-transducer", "English speech to text, streaming, larger", "Apache-2.0",
+         "csukuangfj/sherpa-onnx-streaming-zipformer-en-2023-06-26",
+         ("encoder-epoch-99-avg-1-chunk-16-left-128.int8.onnx", "decoder-epoch-99-avg-1-chunk-16-left-128.onnx",
+          "joiner-epoch-99-avg-1-chunk-16-left-128.int8.onnx", "tokens.txt"), ""),
+        ("smollm2-360m-instruct", "gguf", "English language model, 360 M parameters, Q8_0", "Apache-2.0",
+         "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF", ("smollm2-360m-instruct-q8_0.gguf",), ""),
+        ("qwen2.5-0.5b-instruct", "gguf", "language model, 0.5 G parameters, Q8_0", "Apache-2.0",
+         "Qwen/Qwen2.5-0.5B-Instruct-GGUF", ("qwen2.5-0.5b-instruct-q8_0.gguf",), ""),
+        ("qwen2.5-1.5b-instruct", "gguf", "language model, 1.5 G parameters, Q8_0", "Apache-2.0",
+         "Qwen/Qwen2.5-1.5B-Instruct-GGUF", ("qwen2.5-1.5b-instruct-q8_0.gguf",), ""),
+        ("piper-de-de-thorsten", "piper-vits", "German voice, 22.05 kHz", "see note", "rhasspy/piper-voices",
+         ("de/de_DE/thorsten/medium/de_DE-thorsten-medium.onnx", "de/de_DE/thorsten/medium/de_DE-thorsten-medium.onnx.json"),
+         "its MODEL_CARD on the model's page states the terms of its data"),
+      )),
 )
 
 _BY_NAME = {entry.name: entry for entry in ENTRIES}

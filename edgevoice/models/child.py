@@ -40,8 +40,13 @@ class Ended:
         if self.code < 0:
             name = signal.Signals(-self.code).name
             return f"it was ended by {name}" + (" (out of memory?)" if self.code == -signal.SIGKILL else "")
+        last = self.last_line()
+        return f"exit code {self.code}" + (f": {last}" if last else "")
+
+    def last_line(self) -> str:
+        """What it said last on stderr, cut to fit into a message."""
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
-        return f"exit code {self.code}" + (f": {lines[-1][-300:]}" if lines else "")
+        return lines[-1][-300:] if lines else ""
 
 
 def run(arguments: Sequence[str], *, deadline_s: float, keep_fds: Sequence[int] = (), env: Mapping[str, str] | None = None,

@@ -27,6 +27,8 @@ class FileRecord:
 
     sha256: str
     size: int
+    mtime_ns: int = 0
+    """when it was written; a file with another time is hashed before it is believed to be the same"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def read(folder: Path) -> Manifest | None:
     path = folder / FILENAME
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): FileRecord(str(record["sha256"]), int(record["size"])) for name, record in document["files"].items()}
+        files = {str(name): FileRecord(str(known["sha256"]), int(known["size"]), int(known.get("mtime_ns", 0)))
+                 for name, known in document["files"].items()}
         if not files:
             raise ValueError("it lists no files")
         if any(Path(name).name != name for name in files):
@@ -102,6 +105,18 @@ def quick_faults(folder: Path, manifest: Manifest) -> list[str]:
         if size != record.size:
             faults.append(f"{name} has {size} bytes, expected {record.size}")
     return faults
+
+
+def touched_faults(folder: Path, manifest: Manifest) -> list[str]:
+    """Files written to since they were accepted, and now of other contents; a line each.  Only files with another time are read."""
+    return [f"{name} was changed" for name, known in manifest.files.items()
+            if (folder / name).stat().st_mtime_ns != known.mtime_ns and hash_file(folder / name) != known.sha256]
+
+
+def record(path: Path) -> FileRecord:
+    """A file as it is now."""
+    facts = path.stat()
+    return FileRecord(hash_file(path), facts.st_size, facts.st_mtime_ns)
 
 
 def hash_file(path: Path, advance: Callable[[int], None] = lambda count: None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from edgevoice.errors import ModelError, StorageError
 from edgevoice.models import catalogue, convert, manifest, origin, trial
 from edgevoice.models.catalogue import Entry
-from edgevoice.models.manifest import FileRecord, Manifest
+from edgevoice.models.manifest import Manifest
 from edgevoice.models.progress import Progress, human
 from edgevoice.models.store import Store, default_root, storage_errors
 from edgevoice.models.trust import Trust
@@ -44,12 +44,12 @@ def pull_defaults(paths: PathSettings | None = None, progress: Progress | None =
     return pull(store, catalogue.DEFAULTS, progress=progress)
 
 
-def pull(store: Store, names: Sequence[str], *, sources: Sequence[str] = (), given: dict[str, str] | None = None, first_use: bool = False,
-         progress: Progress | None = None) -> list[Pulled]:
+def pull(store: Store, names: Sequence[str], *, sources: Sequence[str] = (), given: Mapping[str, str] | None = None,
+         first_use: bool = False, again: bool = False, progress: Progress | None = None) -> list[Pulled]:
     """Install models by name, one after the other, those that are there and whole left alone.
 
     ``sources``: where to take them from instead of the catalogue's origins, tried in order (see ``origin``).  ``given``: sha256 by file
-    name (empty name: the only file).  ``first_use``: trust and pin what nobody vouches for.
+    name (empty name: the only file).  ``first_use``: trust and pin what nobody vouches for.  ``again``: install anew what is there.
 
     ``ModelError``, ``SourceError``, ``StorageError``, ``EngineError``: the store is then as before, but for models already done.
     """
@@ -59,20 +59,25 @@ def pull(store: Store, names: Sequence[str], *, sources: Sequence[str] = (), giv
         if entry is None and not sources:
             raise catalogue.unknown(name, store.names()) if name not in store.names() else ModelError(
                 f"model {name} is not in the catalogue: give its source with --from to install it anew")
-        store.folder(name)
-    started = time.monotonic()
-    present = {name: record for name in names if (record := _whole(store, name, sources)) is not None}
-    done = [Pulled(name, store.folder(name), False, time.monotonic() - started, record.size) for name, record in present.items()]
+        if store.folder(name).exists() and name not in store.names():
+            raise ModelError(f"{store.folder(name)} is there but was not pulled: `edgevoice models remove {name}` deletes it")
+    present = {} if again else _present(store, names, sources)
+    done = {name: Pulled(name, store.folder(name), False, 0.0, record.size) for name, record in present.items()}
     missing = [name for name in dict.fromkeys(names) if name not in present]
-    if not missing:
-        return done
-    with store.locked(progress) as lock:
-        _announce(store, [entry for name in missing if (entry := entries[name])], progress)
-        for name in missing:
-            started = time.monotonic()
-            record = _whole(store, name, sources) or _install(store, name, entries[name], sources, given or {}, first_use, progress, lock)
-            done.append(Pulled(name, store.folder(name), True, time.monotonic() - started, record.size))
-    return done
+    if missing:
+        with store.locked(progress) as lock:
+            # while we waited for the lock, its holder may have installed what we want
+            waited_for = {} if again else _present(store, missing, sources)
+            _announce(store, [entry for name in missing if name not in waited_for and (entry := entries[name])], progress)
+            for name in missing:
+                started = time.monotonic()
+                record = waited_for.get(name) or _install(store, name, entries[name], sources, given or {}, first_use, progress, lock)
+                done[name] = Pulled(name, store.folder(name), name not in waited_for, time.monotonic() - started, record.size)
+    return [done[name] for name in dict.fromkeys(names)]
+
+
+def _present(store: Store, names: Sequence[str], sources: Sequence[str]) -> dict[str, Manifest]:
+    return {name: record for name in names if (record := _whole(store, name, sources)) is not None}
 
 
 def _whole(store: Store, name: str, sources: Sequence[str]) -> Manifest | None:
@@ -82,12 +87,12 @@ def _whole(store: Store, name: str, sources: Sequence[str]) -> Manifest | None:
         record = manifest.read(folder)
     except ModelError:
         return None
-    if record is None or manifest.quick_faults(folder, record):
+    if record is None or manifest.quick_faults(folder, record) or manifest.touched_faults(folder, record):
         return None
     entry = catalogue.get(name)
-    if sources:
-        return record if record.source in [origin.described(source) for source in sources] else None
-    if entry is not None and entry.verified and record.trust == "catalogue" and not origin.same(entry, record):
+    if entry is not None and record.trust == "catalogue":
+        return record if origin.same(entry, record) else None
+    if sources and record.source not in [origin.described(source) for source in sources]:
         return None
     return record
 
@@ -104,7 +109,7 @@ def _announce(store: Store, entries: Sequence[Entry], progress: Progress) -> Non
     store.require(stay + peak + MARGIN, what)
 
 
-def _install(store: Store, name: str, entry: Entry | None, sources: Sequence[str], given: dict[str, str], first_use: bool,
+def _install(store: Store, name: str, entry: Entry | None, sources: Sequence[str], given: Mapping[str, str], first_use: bool,
              progress: Progress, lock: int) -> Manifest:
     trust = Trust(name, given, store.pins().get(name, {}), first_use)
     with storage_errors(store.root):
@@ -142,7 +147,7 @@ def _steps(got: origin.Obtained) -> str:
 
 
 def _record(name: str, entry: Entry | None, got: origin.Obtained, trust: Trust, staged: Path, converted: dict[str, str]) -> Manifest:
-    files = {path.name: FileRecord(manifest.hash_file(path), path.stat().st_size) for path in sorted(staged.iterdir())}
+    files = {path.name: manifest.record(path) for path in sorted(staged.iterdir())}
     return Manifest(
         name=name, family=got.family, licence=entry.licence if entry else "unknown: it came from outside the catalogue", source=got.source,
         files=files, trust=trust.level, origins=dict(trust.admitted), converted=converted, note=entry.note if entry else "",

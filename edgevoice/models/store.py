@@ -65,6 +65,8 @@ def find(paths: PathSettings, name: str) -> Path:
             if faults := manifest.quick_faults(folder, record):
                 raise ModelError(f"model {name} is damaged ({'; '.join(faults)}): `edgevoice models pull {name}` installs it anew")
             return folder
+        if folder.is_dir() and families.recognize(entry.name for entry in folder.iterdir()):
+            return folder
         if catalogue.get(name):
             raise ModelError(f"model {name} is not installed in {store.root}: `edgevoice models pull {name}`")
     path = Path(name).expanduser()

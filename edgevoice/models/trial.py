@@ -35,7 +35,8 @@ def attempt(family: str, folder: Path, *, keep_fds: Sequence[int] = (), deadline
     if ended.code == MISSING:
         package = ended.stderr.strip().splitlines()[-1]
         raise EngineError(f"a {family} model cannot be tried without the package {package}: install it with `pip install {package}`")
-    raise ModelError(f"the engine refused it as a {family} model in a trial run: {ended.reason()}")
+    reason = ended.last_line() if ended.code == REFUSED else ended.reason()
+    raise ModelError(f"the engine refused it as a {family} model in a trial run: {reason}")
 
 
 class _Refused(Exception):
