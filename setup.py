@@ -16,7 +16,8 @@ try:
 except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
-SOURCES = ["ring", "dsp", "rt", "host", "scripted"]
+SOURCES = ["ring", "dsp", "rt", "host", "scripted", "portaudio"]
+HEADERS = ["ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "_core.pxd"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
 if os.environ.get("EDGEVOICE_NATIVE") == "1":
     FLAGS.append("-march=native")
@@ -25,8 +26,8 @@ core = Extension(
     "edgevoice.rt._core",
     ["ext/_core.pyx", *(f"ext/{name}.c" for name in SOURCES)],
     include_dirs=["ext"],
-    depends=[f"ext/{name}" for name in ("ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "_core.pxd")],
-    libraries=["m", "pthread"],
+    depends=[f"ext/{name}" for name in HEADERS],
+    libraries=["portaudio", "m", "pthread"],
     extra_compile_args=FLAGS,
 )
 

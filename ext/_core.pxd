@@ -125,3 +125,27 @@ cdef extern from "scripted.h" nogil:
         EV_CUE_XRUN
         EV_CUE_UNDERFLOW
         EV_CUE_UNPLUG
+
+cdef extern from "ev_portaudio.h" nogil:
+    ctypedef struct ev_card:
+        char *name
+        char *host
+        int inputs
+        int outputs
+        double rate
+        c_bool default_input
+        c_bool default_output
+    ctypedef struct ev_portaudio_config:
+        int input
+        int output
+        uint32_t period
+        double input_latency
+        double output_latency
+    ctypedef struct ev_portaudio:
+        ev_device device
+    c_bool ev_portaudio_open(char *error)
+    void ev_portaudio_close()
+    int ev_portaudio_cards()
+    c_bool ev_portaudio_card(int index, ev_card *card)
+    c_bool ev_portaudio_supports(int index, c_bool input, double rate)
+    void ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config)

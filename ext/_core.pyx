@@ -191,7 +191,7 @@ cdef class Core:
             self.reader.release()
 
     def write(self, generation, samples, *, bint last=False, timeout_s=None):
-        """As the contract says; and an empty ``last`` that found no room in ``timeout_s`` is a ``TimeoutError``, since 0 frames say nothing."""
+        """As the contract says; an empty ``last`` that found no room in ``timeout_s`` is a ``TimeoutError``, as 0 frames say nothing."""
         cdef uint64_t number = _generation(generation), left = _nanoseconds(timeout_s), piece, taken = 0, some
         cdef const int16_t[::1] view = _samples(samples, "samples to play")
         cdef uint64_t frames = view.shape[0]
@@ -446,6 +446,70 @@ cdef class ScriptedDevice(_Device):
         return self.mic[:length].copy(), self.speaker[:length].copy()
 
 
+_sound_library = threading.Lock()
+
+
+cdef class SoundLibrary:
+    """PortAudio, open between ``__enter__`` and ``__exit__``: what cards there are and what they can do.  Cards are looked for anew only
+    when nobody else holds the library open."""
+
+    def __enter__(self):
+        cdef char error[EV_ERROR_BYTES]
+        cdef c_bool ok
+        with _sound_library:
+            with nogil:
+                ok = ev_portaudio_open(error)
+        if not ok:
+            raise DeviceError(error.decode("utf-8", "replace"))
+        return self
+
+    def __exit__(self, *unused):
+        with _sound_library:
+            with nogil:
+                ev_portaudio_close()
+
+    def cards(self):
+        """(index, name, sound system, input channels, output channels, default rate, default input, default output) of each."""
+        cdef ev_card card
+        found = []
+        for index in range(ev_portaudio_cards()):
+            if ev_portaudio_card(index, &card):
+                found.append((index, card.name.decode("utf-8", "replace"), card.host.decode("utf-8", "replace"), card.inputs,
+                              card.outputs, card.rate, card.default_input, card.default_output))
+        return found
+
+    def supports(self, int index, direction, double rate):
+        """Whether the card can do int16 mono at ``rate``; ``direction`` is "input" or "output"."""
+        cdef c_bool can, inward = direction == "input"
+        with _sound_library:
+            with nogil:
+                can = ev_portaudio_supports(index, inward, rate)
+        return can
+
+
+cdef class PortAudioStream(_Device):
+    """One stream on two cards, by their indices, while a ``SoundLibrary`` is open."""
+
+    def __init__(self, Core core not None, *, int input, int output, int period, double input_latency_s, double output_latency_s):
+        if self.device != NULL:
+            raise RuntimeError("a device is made once")
+        if not 1 <= period <= core.rate:
+            raise ValueError(f"period must be 1 to {core.rate} frames, not {period}")
+        cdef ev_portaudio_config config
+        config.input = input
+        config.output = output
+        config.period = period
+        config.input_latency = input_latency_s
+        config.output_latency = output_latency_s
+        cdef ev_portaudio *portaudio = <ev_portaudio *>calloc(1, sizeof(ev_portaudio))
+        if portaudio == NULL:
+            raise MemoryError("the stream's state")
+        ev_portaudio_init(portaudio, core.rt, &config)
+        self.core = core
+        self.lock = _sound_library
+        self.device = &portaudio.device
+
+
 def _checked(array, dtype, what):
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
         raise ValueError(f"{what} must be a one-dimensional array of {np.dtype(dtype).name}, not {_describe(array)}")
@@ -454,24 +518,18 @@ def _checked(array, dtype, what):
 
 def _cues(script, period):
     rows = []
-    for cue in script:
-        if cue.at < 0:
-            raise ValueError(f"{cue}: at must be a device frame")
+    for cue in cues.validated(script, period):
         if isinstance(cue, cues.Late):
             rows.append((cue.at, EV_CUE_LATE, 0, round(cue.ms * 1e6)))
         elif isinstance(cue, cues.Short):
-            if not 1 <= cue.frames <= period or cue.count < 1:
-                raise ValueError(f"{cue}: frames must be 1 to the period of {period}, and count 1 or more")
             rows.append((cue.at, EV_CUE_SHORT, cue.count, cue.frames))
         elif isinstance(cue, cues.Xrun):
             rows.append((cue.at, EV_CUE_XRUN, 0, cue.lost))
         elif isinstance(cue, cues.Underflow):
             rows.append((cue.at, EV_CUE_UNDERFLOW, 0, 0))
-        elif isinstance(cue, cues.Unplug):
-            rows.append((cue.at, EV_CUE_UNPLUG, 0, 0))
         else:
-            raise ValueError(f"{cue!r} is not a cue of edgevoice.rt.script")
-    rows.sort(key=lambda row: row[0])
+            rows.append((cue.at, EV_CUE_UNPLUG, 0, 0))
     layout = np.dtype([("at", "u8"), ("kind", "u4"), ("count", "u4"), ("amount", "u8")])
-    assert layout.itemsize == sizeof(ev_cue)
+    if layout.itemsize != sizeof(ev_cue):
+        raise RuntimeError("the layout of ev_cue changed")
     return np.array(rows, layout)

@@ -8,7 +8,7 @@
 
 #include "rt.h"
 
-#define EV_ERROR_BYTES 1024
+#define EV_ERROR_BYTES 2048
 
 typedef struct ev_device ev_device;
 

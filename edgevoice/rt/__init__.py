@@ -7,23 +7,31 @@ fallback: the twin keeps the same promises but for the one that matters on a dev
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from edgevoice.rt.contract import Counters, Device, Hops, PlayEvent, PlayKind, Token
+from edgevoice.rt.pyaudio_device import PyAudioDevice
 from edgevoice.rt.script import Cue, Late, Short, Underflow, Unplug, Xrun, jitter
 
 HAVE_NATIVE = os.environ.get("EDGEVOICE_PURE") != "1"
+"""True for the C core, False for the twin."""
 
-if HAVE_NATIVE:
+if TYPE_CHECKING or HAVE_NATIVE:
     try:
         from edgevoice.rt._core import Core, Live, ScriptedDevice
+        from edgevoice.rt.portaudio_device import PortAudioDevice
     except ImportError as error:
         raise ImportError(
             f"the C core is not built or does not load ({error}); build it with `pip install -e .` "
             "(needs a C compiler and portaudio19-dev), or set EDGEVOICE_PURE=1 for the pure-Python one") from error
+else:
+    from edgevoice.rt.pyaudio_device import PyAudioDevice as PortAudioDevice
+    from edgevoice.rt.twin import Core, Live
+    from edgevoice.rt.twin_device import ScriptedDevice
 
 __all__ = [
-    "Core", "Counters", "Cue", "Device", "HAVE_NATIVE", "Hops", "Late", "Live", "PlayEvent", "PlayKind", "ScriptedDevice",
-    "Short", "Token", "Underflow", "Unplug", "Xrun", "jitter", "make_core",
+    "HAVE_NATIVE", "Core", "Counters", "Cue", "Device", "Hops", "Late", "Live", "PlayEvent", "PlayKind", "PortAudioDevice",
+    "PyAudioDevice", "ScriptedDevice", "Short", "Token", "Underflow", "Unplug", "Xrun", "jitter", "make_core",
 ]
 
 

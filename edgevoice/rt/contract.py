@@ -101,7 +101,8 @@ class Core(Protocol):
 
     def write(self, generation: int, samples: Int16, *, last: bool = False, timeout_s: float | None = None) -> int:
         """Queue samples for the loudspeaker; waits for room.  Returns the frames taken: fewer than given when the generation
-        is not live any more or the time ran out.  ``last`` ends the reply (``samples`` may then be empty)."""
+        is not live any more or the time ran out.  ``last`` ends the reply (``samples`` may then be empty; ``TimeoutError`` if
+        such a mark alone found no room in time).  ``ValueError`` after the reply was ended."""
 
     def queued(self, generation: int) -> int:
         """Frames of ``generation`` written but not yet played."""

@@ -1,0 +1,63 @@
+"""Sound cards with the callback in C: PortAudio linked directly, one stream for capture and playback."""
+
+from __future__ import annotations
+
+from edgevoice.rt._core import Core, PortAudioStream, SoundLibrary
+from edgevoice.rt.cards import Card, choose, require_rate
+from edgevoice.rt.quiet import quiet
+
+
+class PortAudioDevice:
+    """A microphone and a loudspeaker.  ``input`` and ``output`` are an index or part of a name, empty for the system's default.
+
+    ``latency_ms`` is asked of the sound system for capture: how late its thread may come before audio is lost.  Playback gets
+    half of that, since it delays every reply and every silence after a cancel.
+    """
+
+    def __init__(self, core: Core, *, input: str = "", output: str = "", latency_ms: int = 100) -> None:
+        self._core = core
+        self._wanted = (input, output)
+        self._latency_s = latency_ms / 1000
+        self._library: SoundLibrary | None = None
+        self._stream: PortAudioStream | None = None
+        self.input: Card | None = None
+        """The cards in use, once started."""
+        self.output: Card | None = None
+
+    def start(self) -> None:
+        if self._stream is not None:
+            return
+        quiet()
+        library = SoundLibrary()
+        library.__enter__()
+        try:
+            cards = [Card(*row) for row in library.cards()]
+            self.input = choose(cards, self._wanted[0], "input")
+            self.output = choose(cards, self._wanted[1], "output")
+            require_rate(self.input, "input", self._core.rate, library.supports)
+            require_rate(self.output, "output", self._core.rate, library.supports)
+            stream = PortAudioStream(self._core, input=self.input.index, output=self.output.index, period=self._core.hop,
+                                     input_latency_s=self._latency_s, output_latency_s=self._latency_s / 2)
+            stream.start()
+        except BaseException:
+            library.__exit__(None, None, None)
+            raise
+        self._library, self._stream = library, stream
+
+    def stop(self) -> None:
+        stream, library = self._stream, self._library
+        self._stream = self._library = None
+        if stream is not None:
+            stream.stop()
+        if library is not None:
+            library.__exit__(None, None, None)
+
+    @property
+    def running(self) -> bool:
+        stream = self._stream
+        return stream is not None and stream.running
+
+    @property
+    def error(self) -> str | None:
+        stream = self._stream
+        return None if stream is None else stream.error

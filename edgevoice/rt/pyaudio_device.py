@@ -1,0 +1,167 @@
+"""Sound cards through PyAudio: the portable fallback, for where the C core cannot be built.
+
+Its callback is Python, so a thread that holds the GIL makes sound late; that shows in the device's own xruns.  PyAudio cannot ask the
+sound system for a latency.  Callback mode only: PyAudio's blocking reads die or lose audio silently after one overflow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from edgevoice.errors import DeviceError
+from edgevoice.rt.cards import Card, Direction, choose, require_rate
+from edgevoice.rt.contract import Counters, Int16
+from edgevoice.rt.quiet import quiet
+
+STALL_S = 2.0
+"""A card that was silent for so long is gone, whatever the sound system says."""
+
+_INPUT_OVERFLOW = 2
+_OUTPUT_UNDERFLOW = 4
+_CONTINUE = 0
+
+
+class Processor(Protocol):
+    """What a device written in Python needs of a core; both cores have it."""
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def hop(self) -> int: ...
+
+    def process(self, near: Int16 | None, frames: int, *, overflow: bool = False, underflow: bool = False) -> Int16: ...
+
+    def counters(self) -> Counters: ...
+
+
+class PyAudioLibrary:
+    """PyAudio, open between ``__enter__`` and ``__exit__``: what cards there are and what they can do."""
+
+    def __enter__(self) -> PyAudioLibrary:
+        try:
+            import pyaudio
+        except ImportError as error:
+            raise DeviceError(f"PyAudio is not installed ({error}): pip install pyaudio (needs portaudio19-dev)") from error
+        quiet()
+        try:
+            self._audio: Any = pyaudio.PyAudio()
+        except OSError as error:
+            raise DeviceError(f"the sound system cannot be reached: {error}") from error
+        self._format = pyaudio.paInt16
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._audio.terminate()
+
+    def cards(self) -> list[Card]:
+        defaults = [self._default(self._audio.get_default_input_device_info), self._default(self._audio.get_default_output_device_info)]
+        found = []
+        for index in range(self._audio.get_device_count()):
+            info = self._audio.get_device_info_by_index(index)
+            system = self._audio.get_host_api_info_by_index(info["hostApi"])["name"]
+            found.append(Card(index, str(info["name"]), str(system), int(info["maxInputChannels"]), int(info["maxOutputChannels"]),
+                              float(info["defaultSampleRate"]), index == defaults[0], index == defaults[1]))
+        return found
+
+    def supports(self, index: int, direction: Direction, rate: float) -> bool:
+        """Whether the card can do int16 mono at ``rate``."""
+        end = {f"{direction}_device": index, f"{direction}_channels": 1, f"{direction}_format": self._format}
+        try:
+            return bool(self._audio.is_format_supported(rate, **end))
+        except ValueError:  # PyAudio's way to say no
+            return False
+
+    def stream(self, core: Processor, capture: Card, playback: Card, callback: Callable[..., tuple[bytes, int]]) -> Any:
+        """Opened and not yet started; ``OSError`` if it cannot be."""
+        return self._audio.open(
+            rate=core.rate, channels=1, format=self._format, input=True, output=True, frames_per_buffer=core.hop, start=False,
+            input_device_index=capture.index, output_device_index=playback.index, stream_callback=callback)
+
+    @staticmethod
+    def _default(ask: Callable[[], Any]) -> int:
+        try:
+            return int(ask()["index"])
+        except OSError:  # there is none
+            return -1
+
+
+class PyAudioDevice:
+    """A microphone and a loudspeaker.  ``input`` and ``output`` are an index or part of a name, empty for the system's default."""
+
+    def __init__(self, core: Processor, *, input: str = "", output: str = "", latency_ms: int = 100) -> None:
+        del latency_ms  # PyAudio has no way to ask for it
+        self._core = core
+        self._wanted = (input, output)
+        self._library: PyAudioLibrary | None = None
+        self._stream: Any = None
+        self._seen = (0, 0.0)
+        self.input: Card | None = None
+        """The cards in use, once started."""
+        self.output: Card | None = None
+
+    def start(self) -> None:
+        if self._stream is not None:
+            return
+        library = PyAudioLibrary().__enter__()
+        try:
+            cards = library.cards()
+            self.input = choose(cards, self._wanted[0], "input")
+            self.output = choose(cards, self._wanted[1], "output")
+            require_rate(self.input, "input", self._core.rate, library.supports)
+            require_rate(self.output, "output", self._core.rate, library.supports)
+            try:
+                stream = library.stream(self._core, self.input, self.output, self._period)
+                self._seen = (-1, time.monotonic())
+                stream.start_stream()
+            except OSError as error:
+                raise DeviceError(f"sound device {self.input.name!r} with {self.output.name!r} cannot be opened at "
+                                  f"{self._core.rate} Hz: {error}") from error
+        except BaseException:
+            library.__exit__()
+            raise
+        self._library, self._stream = library, stream
+
+    def stop(self) -> None:
+        stream, library = self._stream, self._library
+        self._stream = self._library = None
+        if stream is not None:
+            try:
+                stream.stop_stream()
+            except OSError:  # the card is gone, so nothing runs
+                pass
+            stream.close()
+        if library is not None:
+            library.__exit__()
+
+    @property
+    def running(self) -> bool:
+        return self._stream is not None and self.error is None
+
+    @property
+    def error(self) -> str | None:
+        stream = self._stream
+        if stream is None or self.input is None:
+            return None
+        try:
+            active = stream.is_active()
+        except OSError:  # what a stream says whose card is gone
+            active = False
+        if not active:
+            return f"sound device {self.input.name!r} stopped by itself: it was unplugged, or its sound server went away"
+        callbacks, now = self._core.counters().callbacks, time.monotonic()
+        if callbacks != self._seen[0]:
+            self._seen = (callbacks, now)
+        elif now - self._seen[1] > STALL_S:
+            return f"sound device {self.input.name!r} has given no sound for {STALL_S:.0f} s: it was unplugged, or its sound server hangs"
+        return None
+
+    def _period(self, captured: bytes | None, frames: int, _time: Any, status: int) -> tuple[bytes, int]:
+        """On PortAudio's thread, with the GIL."""
+        near = np.frombuffer(captured, np.int16) if captured is not None else None
+        out = self._core.process(near, frames, overflow=bool(status & _INPUT_OVERFLOW), underflow=bool(status & _OUTPUT_UNDERFLOW))
+        return out.tobytes(), _CONTINUE

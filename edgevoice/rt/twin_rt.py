@@ -1,0 +1,297 @@
+"""The twin's atomic and its callback, as ``ext/cancel.h`` and ``ext/rt.c`` are the C core's; names follow those one to one."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevoice.rt.contract import Counters, Int16, PlayEvent, PlayKind
+
+T = TypeVar("T", bound=np.generic)
+
+UNITY = 8192
+"""Gain 1.0, in Q13, as in the C core."""
+HEARD = 128
+"""Generations whose heard frames are remembered."""
+EVENTS = 256
+
+
+class Token:
+    """One generation's right to go on."""
+
+    def __init__(self, live: Live, generation: int) -> None:
+        self.generation = generation
+        self._live = live
+
+    def cancelled(self) -> bool:
+        return self._live.current() != self.generation
+
+    def abort_pointers(self) -> tuple[int, int] | None:
+        """None: there is no C word to look at."""
+        return None
+
+
+class Live:
+    """Which generation may be heard."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current = 0
+        self.newest = 0
+        """The greatest generation ever begun."""
+
+    def begin(self, generation: int) -> Token:
+        generation = generation_number(generation)
+        with self._lock:
+            if generation <= self.newest:
+                raise ValueError(f"generation {generation} is not greater than every one before it")
+            self.newest = self._current = generation
+        return Token(self, generation)
+
+    def cancel(self, generation: int) -> bool:
+        generation = generation_number(generation)
+        with self._lock:
+            if self._current != generation:
+                return False
+            self._current = 0
+            return True
+
+    def current(self) -> int:
+        return self._current
+
+
+@dataclass(slots=True)
+class Slot:
+    generation: int
+    samples: Int16
+    last: bool
+
+
+class Rt:
+    """The memory that the callback shares with everybody, and the callback.  ``changed`` guards all of it but ``gain``."""
+
+    def __init__(self, rate: int, hop: int, capture_slots: int) -> None:
+        self.rate = rate
+        self.hop = hop
+        self.live = Live()
+        self._capture_slots = capture_slots
+        self._fade = rate // 200
+        self._changed = threading.Condition()
+        self._hops: collections.deque[tuple[int, Int16, Int16]] = collections.deque()
+        self._play: collections.deque[Slot] = collections.deque()
+        self._earcons: collections.deque[Int16] = collections.deque()
+        self._events: collections.deque[PlayEvent] = collections.deque()
+        self._counts = dict.fromkeys(Counters.__dataclass_fields__, 0)
+        self._pause = 0
+        self._gain = self._gain_now = UNITY
+        self._frame = 0
+        self._hop: tuple[int, Int16, Int16] | None = None
+        self._fill = 0
+        self._slot_at = 0
+        self._earcon_at = 0
+        self._ramp = self._fade
+        self._sounding = self._sounding_frames = self._ended = self._paused = 0
+        self._starved = False
+        self._heard: dict[int, int] = {}
+
+    def _process(self, near: Int16 | None, frames: int, overflow: bool, underflow: bool) -> Int16:
+        with self._changed:
+            self._counts["xruns_in"] += overflow
+            self._counts["xruns_out"] += underflow
+            out = np.zeros(frames, np.int16)
+            self._loudspeaker(out)
+            self._mix_earcons(out)
+            self._volume(out)
+            self._microphone(near, out)
+            self._counts["callbacks"] += 1
+            self._changed.notify_all()
+        return out
+
+    def _event(self, kind: PlayKind, generation: int, sample: int, frames: int) -> None:
+        if len(self._events) == EVENTS:
+            self._counts["events_lost"] += 1
+        else:
+            self._events.append(PlayEvent(kind, generation, sample, frames))
+
+    def _front(self, live: int, keep: int) -> Slot | None:
+        while self._play:
+            slot = self._play[0]
+            if slot.generation in (keep, live):
+                return slot
+            self._counts["stale"] += len(slot.samples) - self._slot_at
+            self._release()
+        return None
+
+    def _release(self) -> None:
+        self._play.popleft()
+        self._slot_at = 0
+
+    def _take(self, slot: Slot, to: Int16, frames: int) -> None:
+        to[:frames] = slot.samples[self._slot_at:self._slot_at + frames]
+        self._slot_at += frames
+        self._sounding_frames += frames
+        self._heard[self._sounding] = self._sounding_frames
+        self._counts["played"] += frames
+
+    def _finish_slot(self, slot: Slot, now: int) -> None:
+        if self._slot_at < len(slot.samples):
+            return
+        self._release()
+        if slot.last:
+            self._event("end", slot.generation, now, self._sounding_frames if self._sounding == slot.generation else 0)
+            self._sounding = 0
+            self._ended = slot.generation
+
+    def _fade_out(self, to: Int16) -> None:
+        gains = self._ramp - 1 - np.arange(len(to), dtype=np.int32)
+        to[:] = _scaled(to, gains, self._fade)
+        self._ramp -= len(to)
+
+    def _fade_in(self, to: Int16) -> None:
+        gains = self._ramp + 1 + np.arange(len(to), dtype=np.int32)
+        to[:] = _scaled(to, gains, self._fade)
+        self._ramp += len(to)
+
+    def _die(self, live: int, to: Int16, now: int) -> int:
+        slot = self._front(live, self._sounding) if self._ramp and self._paused != self._sounding else None
+        if slot and slot.generation == self._sounding and len(slot.samples) > self._slot_at:
+            frames = min(len(to), self._ramp, len(slot.samples) - self._slot_at)
+            self._take(slot, to, frames)
+            self._fade_out(to[:frames])
+            if self._slot_at == len(slot.samples):
+                self._release()
+            return frames
+        self._event("silent", self._sounding, now, self._sounding_frames)
+        self._sounding = 0
+        return 0
+
+    def _hold(self, live: int, to: Int16, now: int) -> int:
+        if self._paused != live:
+            slot = self._front(live, live) if self._sounding == live and self._ramp else None
+            if slot and len(slot.samples) > self._slot_at:
+                frames = min(len(to), self._ramp, len(slot.samples) - self._slot_at)
+                self._take(slot, to, frames)
+                self._fade_out(to[:frames])
+                self._finish_slot(slot, now + frames)
+                return frames
+            self._paused = live
+            self._ramp = 0
+            self._event("paused", live, now, self._sounding_frames if self._sounding == live else 0)
+        return len(to)
+
+    def _speak(self, live: int, to: Int16, now: int) -> int:
+        if self._paused and self._paused == live:
+            self._event("resumed", live, now, self._sounding_frames if self._sounding == live else 0)
+        self._paused = 0
+        slot = self._front(live, 0)
+        if slot is None:
+            if self._sounding and not self._starved:
+                self._starved = True
+                self._counts["underruns"] += 1
+                self._event("underrun", self._sounding, now, self._sounding_frames)
+            return len(to)
+        frames = min(len(to), len(slot.samples) - self._slot_at)
+        if frames:
+            if not self._sounding:
+                self._begin_sound(live, now)
+            self._starved = False
+            fading = self._ramp < self._fade
+            if fading:
+                frames = min(frames, self._fade - self._ramp)
+            self._take(slot, to, frames)
+            if fading:
+                self._fade_in(to[:frames])
+        self._finish_slot(slot, now + frames)
+        return frames
+
+    def _begin_sound(self, generation: int, now: int) -> None:
+        self._sounding, self._sounding_frames, self._starved, self._ramp = generation, 0, False, self._fade
+        self._heard[generation] = 0
+        while len(self._heard) > HEARD:
+            del self._heard[next(iter(self._heard))]
+        self._event("first", generation, now, 0)
+
+    def _loudspeaker(self, out: Int16) -> None:
+        live = self.live.current()
+        done = 0
+        while done < len(out):
+            now, to = self._frame + done, out[done:]
+            if self._sounding and self._sounding != live:
+                done += self._die(live, to, now)
+            elif live and self._pause == live and self._ended != live:
+                done += self._hold(live, to, now)
+            else:
+                done += self._speak(live, to, now)
+
+    def _mix_earcons(self, out: Int16) -> None:
+        done = 0
+        while done < len(out) and self._earcons:
+            piece = self._earcons[0][self._earcon_at:self._earcon_at + len(out) - done]
+            to = out[done:done + len(piece)]
+            to[:] = np.clip(to.astype(np.int32) + piece, -32768, 32767)
+            done += len(piece)
+            self._earcon_at += len(piece)
+            if self._earcon_at == len(self._earcons[0]):
+                self._earcons.popleft()
+                self._earcon_at = 0
+
+    def _volume(self, out: Int16) -> None:
+        target = self._gain
+        if target == UNITY and self._gain_now == UNITY:
+            return
+        steps = max(1, UNITY // self._fade) * np.arange(1, len(out) + 1)
+        moved = self._gain_now + steps if target >= self._gain_now else self._gain_now - steps
+        gains = np.minimum(moved, target) if target >= self._gain_now else np.maximum(moved, target)
+        scaled = (out.astype(np.int64) * gains + UNITY // 2) >> 13
+        out[:] = np.where(gains == UNITY, out, np.clip(scaled, -32768, 32767))
+        self._gain_now = int(gains[-1])
+
+    def _microphone(self, near: Int16 | None, out: Int16) -> None:
+        done = 0
+        while done < len(out):
+            if self._fill == 0:
+                full = len(self._hops) == self._capture_slots
+                self._hop = None if full else (self._frame, np.zeros(self.hop, np.int16), np.zeros(self.hop, np.int16))
+            some = min(len(out) - done, self.hop - self._fill)
+            if self._hop:
+                if near is not None:
+                    self._hop[1][self._fill:self._fill + some] = near[done:done + some]
+                self._hop[2][self._fill:self._fill + some] = out[done:done + some]
+            else:
+                self._counts["dropped"] += some
+            done += some
+            self._fill += some
+            self._frame += some
+            if self._fill == self.hop:
+                if self._hop:
+                    self._hops.append(self._hop)
+                self._hop = None
+                self._fill = 0
+        self._counts["captured"] += len(out)
+
+
+def _scaled(samples: Int16, gains: NDArray[np.int32], length: int) -> Int16:
+    """samples * gains / length, rounded towards zero as C does."""
+    product = samples.astype(np.int32) * gains
+    scaled: Int16 = (np.sign(product) * (np.abs(product) // length)).astype(np.int16)
+    return scaled
+
+
+def generation_number(generation: int) -> int:
+    number = int(generation)
+    if not 0 < number < 2**63:
+        raise ValueError(f"a generation is a number from 1 to 2**63 - 1, not {number}")
+    return number
+
+
+def checked(array: object, dtype: type[T], what: str) -> NDArray[T]:
+    """The array, contiguous; ``ValueError`` unless it is one-dimensional and of that type."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        given = f"{array.ndim}-dimensional {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{what} must be a one-dimensional array of {np.dtype(dtype).name}, not {given}")
+    return np.ascontiguousarray(array)

@@ -1,0 +1,48 @@
+/* Sound cards, by PortAudio linked directly: the callback is C and never asks for the GIL. */
+#ifndef EV_PORTAUDIO_H
+#define EV_PORTAUDIO_H
+
+#include "device.h"
+
+typedef struct ev_card {
+    char name[256];
+    char host[64];           /* the sound system behind it: ALSA, JACK … */
+    int inputs;              /* channels */
+    int outputs;
+    double rate;             /* Hz; its own default */
+    bool default_input;
+    bool default_output;
+} ev_card;
+
+typedef struct ev_portaudio_config {
+    int input;               /* PortAudio's index */
+    int output;
+    uint32_t period;         /* frames */
+    double input_latency;    /* s, asked of the sound system */
+    double output_latency;
+} ev_portaudio_config;
+
+typedef struct ev_portaudio {
+    ev_device device;
+    ev_portaudio_config config;
+    void *stream;                /* start, stop */
+    char card[600];              /* start: how messages name it */
+    _Atomic bool finished;       /* PortAudio's thread: no callback will come any more */
+    _Atomic bool wanted;         /* start, stop: it shall run */
+    _Atomic uint64_t seen;       /* anybody who asks for the error: callbacks at `seen_ns` */
+    _Atomic uint64_t seen_ns;
+} ev_portaudio;
+
+/* The library itself, counted: each `open` that succeeded wants one `close`.  One thread at a time.  Devices are looked for by the first. */
+bool ev_portaudio_open(char *error);
+void ev_portaudio_close(void);
+
+/* Between open and close. */
+int ev_portaudio_cards(void);
+bool ev_portaudio_card(int index, ev_card *card);
+/* Can it capture (or play) int16 mono at `rate`? */
+bool ev_portaudio_supports(int index, bool input, double rate);
+
+void ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config);
+
+#endif

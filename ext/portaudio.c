@@ -1,0 +1,199 @@
+/* Capture and playback are one stream, so one callback sees both under one frame index. */
+#include "ev_portaudio.h"
+
+#if !__has_include(<portaudio.h>) || !__has_include(<pa_linux_alsa.h>)
+#error "The C core needs PortAudio's headers: apt install portaudio19-dev"
+#endif
+
+#include <pa_linux_alsa.h>
+#include <portaudio.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host.h"
+
+#define STALL_NS 2000000000u /* a card that was silent for so long is gone, whatever the sound system says */
+
+static int callback(const void *in, void *out, unsigned long frames, const PaStreamCallbackTimeInfo *time,
+                    PaStreamCallbackFlags flags, void *argument)
+{
+    (void)time;
+    ev_portaudio *self = argument;
+    uint32_t status = 0;
+    if (flags & paInputOverflow)
+        status |= EV_INPUT_OVERFLOW;
+    if (flags & paOutputUnderflow)
+        status |= EV_OUTPUT_UNDERFLOW;
+    ev_rt_process(self->device.rt, in, out, (uint32_t)frames, status);
+    return paContinue;
+}
+
+static void finished(void *argument)
+{
+    atomic_store_explicit(&((ev_portaudio *)argument)->finished, true, memory_order_release);
+}
+
+static void describe(PaError failure, char *text, size_t size)
+{
+    const PaHostErrorInfo *host = failure == paUnanticipatedHostError ? Pa_GetLastHostErrorInfo() : NULL;
+    if (host && host->errorText && host->errorText[0])
+        snprintf(text, size, "%s (%s)", Pa_GetErrorText(failure), host->errorText);
+    else
+        snprintf(text, size, "%s", Pa_GetErrorText(failure));
+}
+
+static PaStreamParameters one_end(int index, double latency)
+{
+    PaStreamParameters end = {.device = index, .channelCount = 1, .sampleFormat = paInt16, .suggestedLatency = latency};
+    return end;
+}
+
+static bool start(ev_device *device, char *error)
+{
+    ev_portaudio *self = (ev_portaudio *)device;
+    const ev_portaudio_config *config = &self->config;
+    if (self->stream)
+        return true;
+    ev_card input, output;
+    if (!ev_portaudio_card(config->input, &input) || !ev_portaudio_card(config->output, &output)) {
+        snprintf(error, EV_ERROR_BYTES, "sound device %d or %d does not exist", config->input, config->output);
+        return false;
+    }
+    snprintf(self->card, sizeof self->card, "sound device \"%s\"%s%s%s", input.name, config->input == config->output ? "" : " with \"",
+             config->input == config->output ? "" : output.name, config->input == config->output ? "" : "\"");
+    PaStreamParameters in = one_end(config->input, config->input_latency), out = one_end(config->output, config->output_latency);
+    atomic_store_explicit(&self->finished, false, memory_order_release);
+    atomic_store_explicit(&self->seen_ns, 0, memory_order_release);
+    PaError failure = Pa_OpenStream(&self->stream, &in, &out, device->rt->config.rate, config->period, paNoFlag, callback, self);
+    if (!failure) {
+        if (Pa_GetHostApiInfo(Pa_GetDeviceInfo(config->input)->hostApi)->type == paALSA)
+            PaAlsa_EnableRealtimeScheduling(self->stream, 1); /* only where allowed; PortAudio goes on without */
+        failure = Pa_SetStreamFinishedCallback(self->stream, finished);
+        if (!failure)
+            failure = Pa_StartStream(self->stream);
+        if (failure)
+            Pa_CloseStream(self->stream);
+    }
+    if (failure) {
+        char why[512];
+        describe(failure, why, sizeof why);
+        snprintf(error, EV_ERROR_BYTES, "%s cannot be opened at %u Hz: %s", self->card, device->rt->config.rate, why);
+        self->stream = NULL;
+        return false;
+    }
+    atomic_store_explicit(&self->wanted, true, memory_order_release);
+    return true;
+}
+
+static void stop(ev_device *device)
+{
+    ev_portaudio *self = (ev_portaudio *)device;
+    atomic_store_explicit(&self->wanted, false, memory_order_release);
+    if (!self->stream)
+        return;
+    Pa_AbortStream(self->stream);
+    Pa_CloseStream(self->stream);
+    self->stream = NULL;
+}
+
+static bool stalled(ev_portaudio *self)
+{
+    uint64_t callbacks = atomic_load_explicit(&self->device.rt->callbacks, memory_order_acquire);
+    uint64_t since = atomic_load_explicit(&self->seen_ns, memory_order_acquire);
+    if (since && atomic_load_explicit(&self->seen, memory_order_acquire) == callbacks)
+        return ev_now() - since > STALL_NS;
+    atomic_store_explicit(&self->seen, callbacks, memory_order_release);
+    atomic_store_explicit(&self->seen_ns, ev_now(), memory_order_release);
+    return false;
+}
+
+static bool lost(ev_device *device, char *error)
+{
+    ev_portaudio *self = (ev_portaudio *)device;
+    if (!atomic_load_explicit(&self->wanted, memory_order_acquire))
+        return false;
+    if (atomic_load_explicit(&self->finished, memory_order_acquire)) {
+        snprintf(error, EV_ERROR_BYTES, "%s stopped by itself: it was unplugged, or its sound server went away", self->card);
+        return true;
+    }
+    if (stalled(self)) {
+        snprintf(error, EV_ERROR_BYTES, "%s has given no sound for %u s: it was unplugged, or its sound server hangs", self->card,
+                 STALL_NS / 1000000000u);
+        return true;
+    }
+    return false;
+}
+
+static bool running(ev_device *device)
+{
+    char unused[EV_ERROR_BYTES];
+    return atomic_load_explicit(&((ev_portaudio *)device)->wanted, memory_order_acquire) && !lost(device, unused);
+}
+
+static void nothing(ev_device *device)
+{
+    (void)device;
+}
+
+static const ev_device_ops portaudio_ops = {
+    .name = "portaudio",
+    .start = start,
+    .stop = stop,
+    .running = running,
+    .error = lost,
+    .close = nothing,
+};
+
+void ev_portaudio_init(ev_portaudio *self, ev_rt *rt, const ev_portaudio_config *config)
+{
+    memset(self, 0, sizeof *self);
+    self->device.ops = &portaudio_ops;
+    self->device.rt = rt;
+    self->config = *config;
+}
+
+bool ev_portaudio_open(char *error)
+{
+    PaError failure = Pa_Initialize();
+    if (!failure)
+        return true;
+    char why[512];
+    describe(failure, why, sizeof why);
+    snprintf(error, EV_ERROR_BYTES, "the sound system cannot be reached: %s", why);
+    return false;
+}
+
+void ev_portaudio_close(void)
+{
+    Pa_Terminate();
+}
+
+int ev_portaudio_cards(void)
+{
+    int count = Pa_GetDeviceCount();
+    return count > 0 ? count : 0;
+}
+
+bool ev_portaudio_card(int index, ev_card *card)
+{
+    const PaDeviceInfo *info = index < 0 ? NULL : Pa_GetDeviceInfo(index);
+    if (!info)
+        return false;
+    snprintf(card->name, sizeof card->name, "%s", info->name);
+    snprintf(card->host, sizeof card->host, "%s", Pa_GetHostApiInfo(info->hostApi)->name);
+    card->inputs = info->maxInputChannels;
+    card->outputs = info->maxOutputChannels;
+    card->rate = info->defaultSampleRate;
+    card->default_input = Pa_GetDefaultInputDevice() == index;
+    card->default_output = Pa_GetDefaultOutputDevice() == index;
+    return true;
+}
+
+bool ev_portaudio_supports(int index, bool input, double rate)
+{
+    const PaDeviceInfo *info = index < 0 ? NULL : Pa_GetDeviceInfo(index);
+    if (!info)
+        return false;
+    PaStreamParameters end = one_end(index, input ? info->defaultHighInputLatency : info->defaultHighOutputLatency);
+    return Pa_IsFormatSupported(input ? &end : NULL, input ? NULL : &end, rate) == paFormatIsSupported;
+}
