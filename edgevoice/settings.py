@@ -73,8 +73,7 @@ class LlmSettings:
 
     model: str = key("smollm2-135m-instruct", "model name, folder or .gguf file")
     system_prompt: str = key(
-        "You are a helpful voice assistant in a home. Answer in one or two short spoken sentences. "
-        "Use plain words without lists, headings or symbols. If you do not know something, say so.",
+        "You are a friendly voice assistant. You answer every question in one short sentence.",
         "what the model is told before every conversation")
     context: int = key(2048, "context window", low=256, high=131072, unit="tokens")
     max_tokens: int = key(160, "longest reply", low=1, high=8192, unit="tokens")
@@ -85,6 +84,8 @@ class LlmSettings:
     top_p: float = key(0.95, "sample from the likeliest tokens up to this probability", low=0.0, high=1.0)
     min_p: float = key(0.05, "drop tokens less likely than this share of the likeliest", low=0.0, high=1.0)
     repeat_penalty: float = key(1.1, "1 for none", low=1.0, high=2.0)
+    dry_multiplier: float = key(1.5, "keeps the model from saying the same words again at length, also those of earlier replies; 0 for not",
+                                low=0.0, high=5.0)
     seed: int = key(0, "for sampling", low=0, high=2**31 - 1)
     prompt_cache: bool = key(True, "keep the system prompt's KV state on disk beside the model")
 
