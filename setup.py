@@ -17,7 +17,7 @@ except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
 SOURCES = ["ring", "dsp", "rt", "host", "scripted", "portaudio"]
-HEADERS = ["ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "_core.pxd"]
+HEADERS = ["ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "_core.pxd", "_devices.pxi"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
 if os.environ.get("EDGEVOICE_NATIVE") == "1":
     FLAGS.append("-march=native")
