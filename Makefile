@@ -39,7 +39,7 @@ test-all: lint
 	$(run) $(python) -m pytest
 
 bench: setup
-	$(run) .venv/bin/edgevoice bench all --quick
+	$(run) bash -c 'for name in $$(.venv/bin/edgevoice bench | cut -d" " -f1); do .venv/bin/edgevoice bench $$name --quick; done'
 
 clean:
 	rm -rf build dist demo ext/build ext/_core.c *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
