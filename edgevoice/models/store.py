@@ -70,7 +70,7 @@ def find(paths: PathSettings, name: str) -> Path:
         if catalogue.get(name):
             raise ModelError(f"model {name} is not installed in {store.root}: `edgevoice models pull {name}`")
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         record = manifest.read(path)
         if record is None and families.recognize(entry.name for entry in path.iterdir()) is None:
             raise ModelError(f"the folder {path} is no model: no model.json, and files of no known family ({', '.join(families.NAMES)})")

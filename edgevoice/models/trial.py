@@ -7,6 +7,7 @@ facts on success.  The engines' packages are used directly, not through ``edgevo
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,9 @@ MISSING = 3
 """The child's exit code for an engine's package that is not installed."""
 REFUSED = 4
 """The child's exit code for a model that loads but does not do what its family does."""
+
+SMALLEST_VOCABULARY = 1000
+"""Moonshine's have 32,768 tokens; far below that a file was cut."""
 
 Facts = dict[str, Any]
 
@@ -62,6 +66,7 @@ def _silero(folder: Path) -> Facts:
 def _moonshine(folder: Path) -> Facts:
     import sherpa_onnx
 
+    _check_vocabulary(folder / "tokens.txt")
     recognizer = sherpa_onnx.OfflineRecognizer.from_moonshine_v2(
         encoder=str(folder / "encoder_model.ort"), decoder=str(folder / "decoder_model_merged.ort"), tokens=str(folder / "tokens.txt"))
     stream = recognizer.create_stream()
@@ -138,6 +143,17 @@ def _murmur(samples: int) -> list[float]:
         value = (value * 1664525 + 1013904223) & 0xFFFFFFFF
         out.append((value / 2**31 - 1.0) * 0.003)
     return out
+
+
+def _check_vocabulary(path: Path) -> None:
+    """``base64 id`` a line: with a wrong one the recognizer says nothing at all, and no error either."""
+    try:
+        pairs = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+        numbers = {int(number) for token, number in pairs if base64.b64decode(token, validate=True)}
+    except ValueError as error:
+        raise _Refused(f"{path.name} is no list of base64 tokens and numbers ({error})") from error
+    if len(numbers) < SMALLEST_VOCABULARY:
+        raise _Refused(f"{path.name} has {len(numbers)} tokens, too few for a language")
 
 
 def _roles(family: str, folder: Path) -> dict[str, str]:

@@ -205,7 +205,7 @@ def _receive(url: str, request: Request, response: Any, task: Any) -> None:
     with request.part.open("r+b" if start else "wb") as out:
         out.seek(start)
         size = start
-        while block := response.read(_CHUNK):
+        while block := response.read1(_CHUNK):
             size += len(block)
             if limit is not None and size > limit:
                 raise SourceError(f"{url} sends more than the {limit} bytes expected")
