@@ -1,0 +1,182 @@
+"""Wake words by pymicro-wakeword: microWakeWord models, several at once, on one set of features.
+
+Theory: a feature frame is made of every 10 ms (``MicroFrontend``, 40 mel bands); each model takes a few frames at a time and its newest
+scores are averaged over its own sliding window.  A word is heard when that mean exceeds the model's cutoff, or ``threshold`` where one
+is set.  After a hit all words are ignored for ``refractory_ms`` of audio; the models keep listening, so that their state stays whole.
+
+Laws: hits depend on the samples alone, not on the pieces they came in; a model file from outside the package is first tried in a child
+process, since the TensorFlow Lite library ends the process it is in on a damaged one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevoice.engines.protocols import SPEECH_RATE, Int16, WakeWord
+from edgevoice.errors import EngineError, ModelError
+from edgevoice.events import WakeHit
+from edgevoice.settings import WakeSettings
+
+CHUNK = SPEECH_RATE // 100
+"""samples the feature frontend takes at a time, 10 ms"""
+TRIAL_S = 30.0
+"""a child that tries a model takes a third of a second; past this it hangs"""
+TRIAL = """
+import sys, numpy, pymicro_wakeword
+model = pymicro_wakeword.MicroWakeWord.from_config(sys.argv[1])
+for features in pymicro_wakeword.MicroWakeWordFeatures().process_streaming(bytes(32000)):
+    model.process_streaming_prob(features)
+"""
+"""a second of silence through everything that can fail"""
+TFLITE_MAGIC = b"TFL3"
+"""flatbuffer identifier at byte 4 of every TensorFlow Lite model"""
+
+
+def load(settings: WakeSettings, folder: Path | None = None) -> WakeWord:
+    """The words of ``settings``: names of the package's own models, of configurations in ``folder``, or paths of ``.json`` files."""
+    return MicroWake(settings.words, settings.threshold, settings.refractory_ms, folder)
+
+
+def available(folder: Path | None = None) -> list[str]:
+    """Names that may stand in ``settings.wake.words``; ``EngineError`` without the package."""
+    return sorted(_configs(folder))
+
+
+class MicroWake:
+    """A ``WakeWord``.  ``threshold`` 0 takes each model's own cutoff."""
+
+    def __init__(self, words: Sequence[str], threshold: float = 0.0, refractory_ms: int = 1500, folder: Path | None = None) -> None:
+        package = _package()
+        configs = _configs(folder)
+        paths = [_find(word, configs) for word in words]
+        cutoffs = [_check(path) for path in paths]
+        self._names = [path.stem for path in paths]
+        self._cutoffs = [threshold or cutoff for cutoff in cutoffs]
+        self._refractory = refractory_ms * SPEECH_RATE // 1000
+        self._features: Any = package.MicroWakeWordFeatures()
+        self._models = [_open(package, path) for path in paths]
+        self._rest: Int16 = np.empty(0, np.int16)
+        self._heard = 0
+        self._deaf_until = 0
+
+    def process(self, samples: Int16) -> list[WakeHit]:
+        if samples.dtype != np.int16 or samples.ndim != 1:
+            raise ValueError(f"samples of {samples.dtype} and shape {samples.shape}: wants int16, one dimension")
+        if self._features is None:
+            raise EngineError("the wake word detector is closed")
+        audio = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        whole = len(audio) - len(audio) % CHUNK
+        self._rest = audio[whole:].copy()
+        hits: list[WakeHit] = []
+        for start in range(0, whole, CHUNK):
+            self._heard += CHUNK
+            for features in self._features.process_streaming(audio[start:start + CHUNK].tobytes()):
+                hits += self._listen(features)
+        return hits
+
+    def reset(self) -> None:
+        self._rest = np.empty(0, np.int16)
+        self._heard = self._deaf_until = 0
+        self._features.reset()
+        for model in self._models:
+            model.reset()
+
+    def close(self) -> None:
+        for model in self._models:
+            model.close()
+        self._models = []
+        self._features = None
+
+    def _listen(self, features: Any) -> list[WakeHit]:
+        """Every model hears every frame, deaf or not; of several words in one frame the surest counts."""
+        hits = []
+        for name, cutoff, model in zip(self._names, self._cutoffs, self._models, strict=True):
+            score = model.process_streaming_prob(features)
+            if score is not None and score > cutoff and self._heard >= self._deaf_until:
+                hits.append(WakeHit(name, round(float(score), 4), self._heard))
+        if not hits:
+            return []
+        self._deaf_until = self._heard + self._refractory
+        return [max(hits, key=lambda hit: hit.score)]
+
+
+def _package() -> Any:
+    try:
+        import pymicro_wakeword
+    except ImportError as error:
+        raise EngineError(
+            "wake words need the package pymicro-wakeword, which is not installed (pip install pymicro-wakeword)") from error
+    return pymicro_wakeword
+
+
+def _configs(folder: Path | None) -> dict[str, Path]:
+    """Model name to its configuration file; the user's own go before the package's."""
+    found = {path.stem: path for path in (Path(_package().__file__).parent / "models").glob("*.json")}
+    if folder is not None and folder.is_dir():
+        found |= {path.stem: path for path in folder.glob("*.json") if path.name != "model.json"}
+    return found
+
+
+def _find(word: str, configs: dict[str, Path]) -> Path:
+    if word in configs:
+        return configs[word]
+    path = Path(word).expanduser()
+    if path.suffix == ".json":
+        if path.is_file():
+            return path
+        raise ModelError(f"wake word {word}: no such file")
+    raise ModelError(f"wake word {word!r} is unknown; there are {', '.join(sorted(configs))}, or give the path of a microWakeWord .json")
+
+
+def _check(path: Path) -> float:
+    """The cutoff in a microWakeWord configuration; ``ModelError`` if that or its model file cannot be right."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        micro = config["micro"]
+        cutoff, window = float(micro["probability_cutoff"]), int(micro["sliding_window_size"])
+        model = path.parent / str(config["model"])
+        str(config["wake_word"])
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not a microWakeWord configuration ({error})") from error
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a microWakeWord configuration: wants model, wake_word, micro.probability_cutoff and "
+                         f"micro.sliding_window_size ({error} is missing or of a wrong kind)") from error
+    if not (math.isfinite(cutoff) and 0.0 < cutoff <= 1.0) or window < 1:
+        raise ModelError(f"{path}: probability_cutoff {cutoff} and sliding_window_size {window}: wants 0 < cutoff <= 1 and a window of "
+                         "1 or more")
+    try:
+        with model.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise ModelError(f"{model}: the model that {path.name} names cannot be read ({error.strerror})") from error
+    if head[4:] != TFLITE_MAGIC:
+        raise ModelError(f"{model}: not a TensorFlow Lite model")
+    return cutoff
+
+
+def _open(package: Any, path: Path) -> Any:
+    if path.parent != Path(package.__file__).parent / "models":
+        _try_in_child(path)
+    try:
+        return package.MicroWakeWord.from_config(path)
+    except Exception as error:
+        raise ModelError(f"{path}: the wake word engine refuses it: {error}") from error
+
+
+def _try_in_child(path: Path) -> None:
+    try:
+        child = subprocess.run([sys.executable, "-c", TRIAL, str(path)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                               timeout=TRIAL_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"{path}: the wake word engine hangs on it (tried for {TRIAL_S:.0f} s)") from error
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or [f"ended with {child.returncode}"])[-1]
+        raise ModelError(f"{path}: the wake word engine refuses it: {last}")
