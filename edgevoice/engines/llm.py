@@ -86,6 +86,8 @@ class LlamaLlm:
             facts = (identity(path), library().llama_version().decode(), importlib.metadata.version("llama-cpp-python"),
                      f"{settings.context} {BATCH} {settings.gpu_layers} f16 {os.uname().machine}")
             self.cache = PromptCache(path.parent, facts)
+        self._on_disk: list[int] = []
+        """the system prompt last found or put there"""
         self._warm()
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
@@ -146,14 +148,11 @@ class LlamaLlm:
             self._busy.release()
 
     def _warm(self) -> None:
-        """Bring the system prompt into the cache, and every page of the weights into memory."""
+        """Bring the system prompt into the cache.  Its last token at least is evaluated, which brings the weights into memory."""
         said = self._settings.system_prompt.strip()
         prompt = self._fit([Message("system", said)] if said else [], 1)
         self._prepare(prompt)
         self._evaluate(prompt, None)
-        if not self._context.evaluated and prompt.tokens:
-            self._context.decode(prompt.tokens[-1:])
-            self._context.keep(len(prompt.tokens))
 
     def _fit(self, messages: Sequence[Message], limit: int) -> Prompt:
         """Tokens for the conversation, whole oldest turns left out until a reply of ``limit`` tokens has room (or of a quarter of
@@ -206,15 +205,19 @@ class LlamaLlm:
             if start < prompt.fixed < stop:
                 stop = prompt.fixed
             context.decode(tokens[start:stop])
-            if stop == prompt.fixed and self.cache is not None:
-                self.cache.save(tokens[:stop], context.save())
+            if stop == prompt.fixed and self.cache is not None and self._on_disk != tokens[:stop]:
+                self._on_disk = tokens[:stop] if self.cache.save(tokens[:stop], context.save()) else []
 
     def _restore(self, tokens: list[int]) -> None:
         """Take the system prompt's state from disk, if it is there and right."""
         if self.cache is None:
             return
         state = self.cache.load(tokens)
-        if state is not None and not self._context.restore(state, tokens):
+        if state is None:
+            return
+        if self._context.restore(state, tokens):
+            self._on_disk = tokens
+        else:
             self.cache.refused()
 
     def _write(self, prompt: Prompt, emit: Callable[[str], None], cancel: Cancel, limit: int, meter: _Meter) -> FinishReason:
