@@ -7,12 +7,15 @@ die() { printf 'setup: %s\n' "$1" >&2; shift; for line in "$@"; do printf '     
 hash_of() { { for word in "$@"; do if [ -f "$word" ]; then cat "$word"; else printf '%s\n' "$word"; fi; done; } | sha256sum | cut -c1-16; }
 
 # logged LABEL LOG COMMAND… : run with all output in LOG; a line of life every 15 s, with ninja's percentage where there is one.
-# Returns the command's status. A Ctrl-C ends the command too.
+# Returns the command's status. Ctrl-C ends the command with all that it started: it runs in a process group of its own, since bash makes
+# a plain background command deaf to Ctrl-C.
 logged() {
-    local label=$1 log=$2 started=$SECONDS status=0 beat=0 steps percent; shift 2
+    local label=$1 log=$2 started=$SECONDS status=0 beat=0 steps percent child; shift 2
+    set -m
     "$@" >"$log" 2>&1 </dev/null &
-    local child=$!
-    trap 'kill "$child" 2>/dev/null; wait "$child" 2>/dev/null; printf "\nsetup: interrupted; run it again to go on\n" >&2; exit 130' INT TERM
+    child=$!
+    set +m
+    trap 'kill -- "-$child" 2>/dev/null || true; wait "$child" || true; die "interrupted; make goes on from here when it is called again"' INT TERM
     while kill -0 "$child" 2>/dev/null; do
         sleep 0.2
         if (( SECONDS - started >= beat + 15 )); then
