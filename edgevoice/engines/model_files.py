@@ -57,34 +57,35 @@ def check_sizes(folder: Path) -> dict[str, object]:
     return said
 
 
-def read_tokens(path: Path) -> list[str]:
-    """The symbols of a tokens.txt (``symbol id`` a line, ids 0, 1, 2 …; the space may be the symbol)."""
+def read_tokens(path: Path) -> dict[int, str]:
+    """The symbols of a tokens.txt by their ids (``symbol id`` a line, ids growing; the space may be the symbol)."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a token list ({error})") from error
-    symbols = []
-    for number, line in enumerate(lines):
-        symbol, _, index = line.rpartition(" ")
-        if index != str(number):
-            raise ModelError(f"{path}:{number + 1}: not a token list (wants a symbol, a space and the number {number})")
-        symbols.append(symbol)
+    symbols: dict[int, str] = {}
+    last = -1
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, 1):
+        symbol, _, index = line.rstrip("\r").rpartition(" ")
+        if not symbol or not (index.isascii() and index.isdigit()) or int(index) <= last:
+            raise ModelError(f"{path}:{number}: not a token list (wants a symbol, a space and a number above {last})")
+        last = int(index)
+        symbols[last] = symbol
     if not symbols:
         raise ModelError(f"{path}: holds no tokens")
     return symbols
 
 
-def read_base64_tokens(path: Path, least: int) -> list[str]:
-    """As ``read_tokens``, for a list whose symbols are base64 and at least ``least`` in number."""
+def check_base64_tokens(path: Path, least: int) -> None:
+    """``ModelError`` unless the symbols of a tokens.txt are base64 and at least ``least`` in number."""
     symbols = read_tokens(path)
-    for number, symbol in enumerate(symbols):
+    for index, symbol in symbols.items():
         try:
             base64.b64decode(symbol, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise ModelError(f"{path}:{number + 1}: {symbol!r} is not base64; this token list belongs to another kind of model") from error
+            raise ModelError(f"{path}: token {index}, {symbol!r}, is not base64; the list belongs to another kind of model") from error
     if len(symbols) < least:
         raise ModelError(f"{path}: {len(symbols)} tokens; wants {least} or more, so it is cut short or belongs to another model")
-    return symbols
 
 
 def metadata(path: Path) -> dict[str, str]:
