@@ -86,3 +86,9 @@ class Levels:
             return (first + last) // 2
         smooth = np.convolve(self._db[first:last], np.full(3, 1 / 3, np.float32), "valid")
         return first + 1 + int(np.argmin(smooth))
+
+
+def check_audio(samples: Float32) -> None:
+    """``ValueError`` for what is not one channel of float32: integers would pass as speech a thousand times too loud."""
+    if samples.dtype != np.float32 or samples.ndim != 1:
+        raise ValueError(f"samples of {samples.dtype} and shape {samples.shape}: wants float32, one dimension")

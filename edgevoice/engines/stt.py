@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevoice.clock import Clock
-from edgevoice.engines.model_files import check_ort, check_sizes, choose, read_base64_tokens
+from edgevoice.engines.model_files import check_base64_tokens, check_ort, check_sizes, choose
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Stt, SttStream
 from edgevoice.engines.stt_offline import OfflineStream
 from edgevoice.engines.stt_streaming import StreamingStt
@@ -48,7 +48,7 @@ class MoonshineStt:
         tokens = choose(folder, "tokens.txt")
         for path in (encoder, decoder):
             check_ort(path)
-        read_base64_tokens(tokens, LEAST_TOKENS)
+        check_base64_tokens(tokens, LEAST_TOKENS)
         self._share = partial_cpu
         self._clock = clock
         try:

@@ -13,16 +13,19 @@ of ``MARGIN`` stands around what is decoded, without which the model clips or re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from edgevoice.clock import Clock, MonotonicClock
 from edgevoice.engines.agreement import Transcript, common_prefix, keys, without_loops
-from edgevoice.engines.levels import FRAME, Levels
+from edgevoice.engines.levels import FRAME, Levels, check_audio
 from edgevoice.engines.protocols import SPEECH_RATE, Float32
 from edgevoice.errors import EngineError
 from edgevoice.events import Partial
+
+_DOUBLED = re.compile(r"([.,;:!?])[.,;:]+$")
 
 Decode = Callable[[Float32], str]
 """One utterance (float32, 16 kHz) to text."""
@@ -71,6 +74,7 @@ class OfflineStream:
 
     def accept(self, samples: Float32) -> None:
         self._check()
+        check_audio(samples)
         end = self._count + len(samples)
         if end > len(self._audio):
             grown = np.empty(max(end, 2 * len(self._audio)), np.float32)
@@ -89,7 +93,9 @@ class OfflineStream:
                 cost = self._clock.now() - start
                 self.partial_cost_s += cost
                 self._due = self._count + int(SPEECH_RATE * max(STEP_S, cost / self._share))
-        return Partial(self._text(), len(" ".join(self._settled + self._transcript.committed)))
+        stable = len(" ".join(self._settled + self._transcript.committed))
+        text = self._text()
+        return Partial(text[:stable] + text[stable:].rstrip(".,;:-"), stable)  # a decoder ends every text like a sentence
 
     def settle(self) -> str:
         self._check()
@@ -194,5 +200,6 @@ class OfflineStream:
 
 
 def spoken(text: str) -> list[str]:
-    """The words of a decoder's text; none where it holds no letter or digit (notes, dots)."""
-    return [word for word in text.split() if any(c.isalnum() for c in word)]
+    """The words of a decoder's text, without what nobody said: notes and lone dots, doubled marks, a comma at the end."""
+    words = [_DOUBLED.sub(r"\1", word) for word in text.split() if any(c.isalnum() for c in word)]
+    return [*words[:-1], words[-1].rstrip(",;:-")] if words else []

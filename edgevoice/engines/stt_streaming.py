@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevoice.engines.agreement import Transcript
+from edgevoice.engines.levels import check_audio
 from edgevoice.engines.model_files import choose, metadata, read_tokens
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, SttStream
 from edgevoice.errors import EngineError, ModelError
@@ -87,6 +88,7 @@ class StreamingStream:
 
     def accept(self, samples: Float32) -> None:
         self._check()
+        check_audio(samples)
         if len(samples):
             self._stream.accept_waveform(SPEECH_RATE, samples.tolist())  # a list goes in several times faster than an ndarray
             self._settled = False
@@ -157,6 +159,7 @@ def _check(encoder: Path, decoder: Path, joiner: Path, tokens: Path) -> list[str
             if not names.get(name, "").isdigit():
                 raise ModelError(f"{path}: its metadata has no {name}; this is not the {path.name.split('.')[0]} of a transducer")
     symbols = read_tokens(tokens)
-    if len(symbols) != int(said["vocab_size"]):
-        raise ModelError(f"{tokens}: {len(symbols)} tokens for a model of {said['vocab_size']}; it belongs to another model")
-    return symbols
+    if len(symbols) != int(said["vocab_size"]) or max(symbols) != len(symbols) - 1:
+        raise ModelError(f"{tokens}: {len(symbols)} tokens up to number {max(symbols)} for a model of {said['vocab_size']}; the list "
+                         "belongs to another model")
+    return list(symbols.values())
