@@ -56,7 +56,8 @@ cdef class ScriptedDevice(_Device):
     cdef object memory
     cdef object mic
     cdef object speaker
-    cdef list said
+    cdef list said    # utterances that may not be freed yet, and some that may
+    cdef int crowd    # so many of them that it is worth to look which may
 
     def __init__(self, Core core not None, *, bint realtime=True, int period=160, noise=None, echo=None, double max_seconds=600.0,
                  script=(), double drift_ppm=0.0):
@@ -82,6 +83,7 @@ cdef class ScriptedDevice(_Device):
         out = np.zeros(period, np.int16)
         self.memory = (noise, echo, history, air, inward, out, rows)
         self.said = []
+        self.crowd = 64
         self.core = core
         self.lock = threading.Lock()
         self.realtime = realtime
@@ -120,7 +122,9 @@ cdef class ScriptedDevice(_Device):
         cdef uint64_t frames = len(copy)
         if not frames:
             raise ValueError("the user's audio is empty")
-        self.said = [old for old in self.said if self._saying(old)]
+        if len(self.said) >= self.crowd:
+            self.said = [old for old in self.said if self._saying(old)]
+            self.crowd = max(64, 2 * len(self.said))
         self.said.append(copy)
         with nogil:
             start = ev_scripted_say(self.scripted, data, frames, wanted)

@@ -1,9 +1,9 @@
 /* Capture and playback are one stream, so one callback sees both under one frame index. */
-#include "ev_portaudio.h"
-
 #if !__has_include(<portaudio.h>) || !__has_include(<pa_linux_alsa.h>)
 #error "The C core needs PortAudio's headers: apt install portaudio19-dev"
 #endif
+
+#include "ev_portaudio.h"
 
 #include <pa_linux_alsa.h>
 #include <portaudio.h>
