@@ -42,9 +42,9 @@ bench: setup
 	$(run) bash -c 'for name in $$(.venv/bin/edgevoice bench | cut -d" " -f1); do .venv/bin/edgevoice bench $$name --quick; done'
 
 clean:
-	rm -rf build dist demo ext/build ext/_core.c *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist demo ext/build ext/_core.c ext/_vad.c *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find edgevoice tests -name __pycache__ -prune -exec rm -rf {} +
-	find edgevoice -name '_core*.so' -delete
+	find edgevoice -name '_*.so' -delete
 	rm -f .venv/.stamps/core
 
 distclean: clean

@@ -1,4 +1,4 @@
-"""Builds the C core; everything else about the package is in pyproject.toml.
+"""Builds the C core and the voice-activity kernel; everything else about the package is in pyproject.toml.
 
 The build fails loudly: there is no optional extension here.  Portable machine code by default; EDGEVOICE_NATIVE=1 lets the compiler use
 this machine's own instruction set, for a build that never leaves it.
@@ -18,6 +18,8 @@ except ImportError as error:
 
 SOURCES = ["ring", "dsp", "rt", "host", "scripted", "portaudio"]
 HEADERS = ["ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "_core.pxd", "_devices.pxi"]
+VAD_SOURCES = ["vad", "vad_scalar", "vad_vector", "vad_neon", "vad_avx2"]  # each kernel has its own target, chosen at run time
+VAD_HEADERS = ["vad.h", "vad_kernel.h", "vad_kernels.h", "vad_lanes.h"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
 if os.environ.get("EDGEVOICE_NATIVE") == "1":
     FLAGS.append("-march=native")
@@ -31,4 +33,13 @@ core = Extension(
     extra_compile_args=FLAGS,
 )
 
-setup(ext_modules=cythonize([core], include_path=["ext"], language_level=3))
+vad = Extension(
+    "edgevoice.rt._vad",
+    ["ext/_vad.pyx", *(f"ext/{name}.c" for name in VAD_SOURCES)],
+    include_dirs=["ext"],
+    depends=[f"ext/{name}" for name in VAD_HEADERS],
+    libraries=["m"],
+    extra_compile_args=FLAGS,
+)
+
+setup(ext_modules=cythonize([core, vad], include_path=["ext"], language_level=3))

@@ -9,7 +9,10 @@
  * The weights are packed once in the order in which a frame reads them (vad_kernel.h), 886 KB; after that a net is read only and may be
  * shared by any number of threads.  All memory belongs to the caller and is aligned to 64 bytes.
  *
- * Cost of a frame, counted: 362,000 multiply-adds in 0.86 MB of weights, each read once, and about 28,000 operations of the FFTs.
+ * Cost of a frame, counted: 353,664 multiply-adds over 886,272 bytes of weights, each read once (convolutions 165,120 + 40,960 + 8,192 +
+ * 8,192, LSTM 131,072, output 128); 22,000 operations of the FFTs; 15,000 of the sigmoids.  The matrix in place of the FFTs would be
+ * 264,192 multiply-adds and bytes more.  The weights are float32: with int16 ones for the LSTM a frame is as fast when warm and 30 %
+ * faster when cold, but probabilities move by up to 4.5e-4 (float32: 1.6e-5); 16 bits in the convolutions move them by 1e-2.
  *
  * Laws: no lock, no allocation, no system call, no Python, no table but the net's.  The same samples give the same probability on
  * every kernel within 1e-4.  Whatever the samples are, the probability is a number in [0, 1] and the state stays finite: NaN counts as
