@@ -15,7 +15,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -160,7 +159,7 @@ def _piper(model: Path, config: Path, out: Path) -> dict[str, str]:
 
 
 def _requantize(source: Path, target: Path, keep_fds: Sequence[int]) -> dict[str, str]:
-    ended = child.run(["-m", "edgevoice.models.convert", str(source), str(target)], deadline_s=QUANTIZE_DEADLINE_S, keep_fds=keep_fds)
+    ended = child.run("edgevoice.models.convert", [str(source), str(target)], deadline_s=QUANTIZE_DEADLINE_S, keep_fds=keep_fds)
     if ended.code == _MISSING:
         raise EngineError("requantizing needs the package llama-cpp-python: install it with `pip install llama-cpp-python`")
     if ended.code != 0 or ended.timed_out or not target.is_file():
@@ -169,8 +168,9 @@ def _requantize(source: Path, target: Path, keep_fds: Sequence[int]) -> dict[str
     return {target.name: f"{source.name} requantized to Q8_0 by {ended.stdout.strip()}"}
 
 
-def _quantize_here(source: str, target: str) -> int:
-    """In the child: llama.cpp's quantizer may abort the process on a bad file."""
+def main(arguments: Sequence[str]) -> int:
+    """In the child, for llama.cpp's quantizer may abort the process on a bad file: source and target to an exit code."""
+    source, target = arguments
     try:
         import llama_cpp
     except ModuleNotFoundError:
@@ -216,7 +216,3 @@ def _entry(data: bytes, path: Path) -> tuple[str, str]:
         field = _varint(stream.read, path) >> 3
         texts[field] = stream.read(_varint(stream.read, path)).decode("utf-8", "replace")
     return texts[1], texts[2]
-
-
-if __name__ == "__main__":
-    sys.exit(_quantize_here(*sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Try a model: load it in its engine and do one tiny real run.  Run as ``python -m edgevoice.models.trial FAMILY FOLDER``.
+"""Try a model: load it in its engine and do one tiny real run, in a child process.
 
 Theory: sherpa-onnx ends the whole process on a bad file (``exit(255)``, no exception), llama.cpp may abort on one, and a model may need
 more memory than there is; so a model is accepted only after a child process has run it.  The child prints one JSON line of
@@ -32,7 +32,7 @@ Facts = dict[str, Any]
 
 def attempt(family: str, folder: Path, *, keep_fds: Sequence[int] = (), deadline_s: float = DEADLINE_S) -> Facts:
     """Run the model in a child; what it measured.  ``ModelError`` if it is no good, ``EngineError`` if its engine is missing."""
-    ended = child.run(["-m", "edgevoice.models.trial", family, str(folder)], deadline_s=deadline_s, keep_fds=keep_fds)
+    ended = child.run("edgevoice.models.trial", [family, str(folder)], deadline_s=deadline_s, keep_fds=keep_fds)
     if ended.code == 0 and not ended.timed_out:
         facts: Facts = json.loads(ended.stdout.strip().splitlines()[-1])
         return facts
@@ -165,6 +165,7 @@ def _roles(family: str, folder: Path) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """In the child: family and folder to an exit code, with facts on stdout or a reason on stderr."""
     family, folder = arguments
     try:
         facts = TRIALS[family](Path(folder))
@@ -176,7 +177,3 @@ def main(arguments: Sequence[str]) -> int:
         return REFUSED
     print(json.dumps(facts))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

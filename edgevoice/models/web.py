@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -53,8 +53,8 @@ class Request:
     expected: str
     progress: Progress
     room: Callable[[int], None]
-    timeout_s: float = TIMEOUT_S
-    backoff_s: float = BACKOFF_S
+    timeout_s: float = field(default_factory=lambda: TIMEOUT_S)
+    backoff_s: float = field(default_factory=lambda: BACKOFF_S)
 
     @property
     def target(self) -> Path:

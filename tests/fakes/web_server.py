@@ -22,6 +22,7 @@ class Page:
     ranges: bool = True
     etag: str = '"one"'
     modified: bool = False
+    kind: str = "application/octet-stream"
     length: bool = True
     claim: int | None = None
     """a Content-Length that is not the true one"""
@@ -118,6 +119,7 @@ def _answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
         return
     body = page.body[start:] if partial else page.body
     handler.send_response(206 if partial else 200)
+    handler.send_header("Content-Type", page.kind)
     if partial:
         handler.send_header("Content-Range", f"bytes {start}-{len(page.body) - 1}/{len(page.body)}")
     if page.modified or page.etag:

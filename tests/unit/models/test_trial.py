@@ -113,26 +113,40 @@ def test_a_missing_engine_is_named_with_its_remedy(tmp_path, monkeypatch):
 
 
 class TestChild:
-    def test_what_it_said_and_how_it_ended(self):
-        ended = child.run(["-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)"], deadline_s=10)
-        assert (ended.code, ended.stdout, ended.reason()) == (7, "out\n", "exit code 7: err")
+    @pytest.fixture
+    def job(self, tmp_path, monkeypatch):
+        """A module with this code, for a child to run."""
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+        def job(code: str) -> str:
+            (tmp_path / "job_of_a_test.py").write_text(code)
+            return "job_of_a_test"
+        return job
+
+    def test_what_it_said_and_how_it_ended(self, job):
+        ended = child.run(job("import sys; print('out', sys.argv[1]); print('err', file=sys.stderr); sys.exit(7)"), ["x"], deadline_s=10)
+        assert (ended.code, ended.stdout, ended.reason()) == (7, "out x\n", "exit code 7: err")
 
     @pytest.mark.parametrize(("number", "said"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGKILL, "out of memory")])
-    def test_a_signal_is_named(self, number, said):
-        assert said in child.run(["-c", f"import os; os.kill(os.getpid(), {int(number)})"], deadline_s=10).reason()
+    def test_a_signal_is_named(self, job, number, said):
+        assert said in child.run(job(f"import os; os.kill(os.getpid(), {int(number)})"), [], deadline_s=10).reason()
 
-    def test_grandchildren_do_not_survive_the_deadline(self, tmp_path):
+    def test_a_module_in_the_current_folder_is_not_what_is_meant(self, tmp_path, monkeypatch):
+        (tmp_path / "pip.py").write_text("print('not pip')")
+        monkeypatch.chdir(tmp_path)
+        assert child.run("pip", ["--version"], deadline_s=20).stdout.startswith("pip ")
+
+    def test_grandchildren_do_not_survive_the_deadline(self, job, tmp_path):
         note = tmp_path / "pid"
-        script = ("import pathlib, subprocess, sys, time; child = subprocess.Popen(['sleep', '60']); "
-                  "pathlib.Path(sys.argv[1]).write_text(str(child.pid)); time.sleep(60)")
-        ended = child.run(["-c", script, str(note)], deadline_s=2.0)
-        assert ended.timed_out
+        code = ("import pathlib, subprocess, sys, time; child = subprocess.Popen(['sleep', '60']); "
+                "pathlib.Path(sys.argv[1]).write_text(str(child.pid)); time.sleep(60)")
+        assert child.run(job(code), [str(note)], deadline_s=2.0).timed_out
         assert gone(int(note.read_text()))
 
-    def test_it_dies_with_its_parent(self, tmp_path):
+    def test_it_dies_with_its_parent(self, job, tmp_path):
         note = tmp_path / "pid"
-        inner = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
-        outer = f"import sys; from edgevoice.models import child; child.run(['-c', {inner!r}, sys.argv[1]], deadline_s=60)"
+        name = job("import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)")
+        outer = f"import sys; from edgevoice.models import child; child.run({name!r}, [sys.argv[1]], deadline_s=60)"
         parent = subprocess.Popen([sys.executable, "-c", outer, str(note)])
         end = time.monotonic() + 20
         while not (note.exists() and note.read_text()) and time.monotonic() < end:
