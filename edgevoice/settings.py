@@ -30,7 +30,7 @@ class AudioSettings:
     rate: int = key(16000, "device sample rate", low=8000, high=192000, unit="Hz")
     hop_ms: int = key(10, "one hop: the unit in which audio is handed on", low=5, high=40, unit="ms")
     capture_ms: int = key(4000, "capture ring: how long the workers may stall before audio is dropped", low=500, high=60000, unit="ms")
-    playback_ms: int = key(1000, "playback ring: how far synthesis may run ahead of the loudspeaker", low=100, high=30000, unit="ms")
+    playback_ms: int = key(8000, "playback ring: how far synthesis may run ahead of the loudspeaker", low=100, high=30000, unit="ms")
     latency_ms: int = key(100, "latency asked of the sound system for capture", low=5, high=1000, unit="ms")
     volume: float = key(1.0, "gain of the voice", low=0.0, high=4.0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ TURN_EVENTS = (
     "tts_first_chunk", "playback_first_sample", "playback_end", "barge_in_onset", "barge_in_paused", "barge_in_confirmed",
     "barge_in_rejected", "playback_silent", "error")
 """The names that programs may rely on."""
-LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "prefill", "earcon", "user_audio", "underrun", "cancel")
-"""Detail for the timeline; may change."""
+LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "tts_chunk_done", "prefill", "earcon", "user_audio", "underrun",
+               "cancel")
+"""Detail for the timeline; may change.  ``tts_chunk_done`` says with ``frames`` how long the chunk plays, in device frames."""
 EVENTS = frozenset(TURN_EVENTS + LANE_EVENTS)
 
 
@@ -65,15 +67,21 @@ def lines(events: Iterable[dict[str, Any]]) -> str:
 
 
 def load(path: Path) -> list[dict[str, Any]]:
-    """Read a trace file; ``ValueError`` names the first bad line."""
+    """Read a trace file; ``ValueError`` names the first bad line, ``OSError`` what cannot be opened."""
     rows = []
-    with path.open(encoding="utf-8") as file:
-        for number, text in enumerate(file, 1):
-            try:
-                row = json.loads(text)
-                if not isinstance(row["t"], (int, float)) or not isinstance(row["event"], str):
-                    raise TypeError
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{path}:{number}: not a trace event (wants JSON with \"t\" and \"event\")") from error
-            rows.append(row)
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict) or not _sound(row):
+                raise ValueError
+        except ValueError as error:
+            raise ValueError(f'{path}:{number}: not a trace event (wants JSON with "t" and "event")') from error
+        rows.append(row)
     return rows
+
+
+def _sound(row: dict[str, Any]) -> bool:
+    """Whether an event that another program may have written has what readers rely on."""
+    t = row.get("t")
+    return (isinstance(t, int | float) and not isinstance(t, bool) and math.isfinite(t) and isinstance(row.get("event"), str)
+            and all(isinstance(row.get(name, 0), int) for name in ("sample", "turn", "generation")))

@@ -32,6 +32,8 @@ class EndpointRule:
     pause: int
     endpoint: int
     longest: int
+    lag: int = 0
+    """the network's probability lingers this long after the last sample of speech"""
 
 
 class Utterance:
@@ -55,7 +57,7 @@ class Utterance:
         marks: list[Mark] = []
         self._speaking = probability >= (rule.offset if self._speaking else rule.onset)
         if self._speaking:
-            self.last_speech = end
+            self.last_speech = max(self.start, end - rule.lag)
             self._voiced += frame
             if self._paused:
                 self._paused = False

@@ -144,12 +144,15 @@ class ClearTimer:
 Command = Listen | StopListening | StartReply | Speak | Pause | Resume | Cancel | Commit | Earcon | SetTimer | ClearTimer
 
 
+BargeIn = Literal["off", "wake", "speech"]
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the settings decide of the table's guards and times."""
 
     open_mic: bool = False
-    barge_in: Literal["off", "wake", "speech"] = "speech"
+    barge_in: BargeIn = "speech"
     listen_timeout_s: float = 6.0
     followup_s: float = 6.0
     earcons: bool = True
@@ -377,8 +380,7 @@ class Machine:
 
     def _commit(self, _: Event) -> None:
         self._alive = 0
-        if not self._speaks_fixed:
-            self._out.append(Commit(self.generation, self.turn))
+        self._out.append(Commit(self.generation, self.turn))
 
     def _open_followup(self, _: Event) -> None:
         self._out.append(self._timer_for(self.policy.followup_s))

@@ -76,7 +76,7 @@ class Worker(Generic[Job]):
                 return
             try:
                 self.work(job)
-            except Exception as error:  # noqa: BLE001 - a worker outlives its jobs; the failure is told, never swallowed
+            except Exception as error:
                 log.debug("%s failed", self.name, exc_info=True)
                 self.failed(job, error)
             finally:

@@ -71,7 +71,8 @@ class PlayEvent:
 class Token(Protocol):
     """One generation's right to go on (an ``engines.protocols.Cancel``)."""
 
-    generation: int
+    @property
+    def generation(self) -> int: ...
 
     def cancelled(self) -> bool: ...
 
@@ -91,10 +92,15 @@ class Live(Protocol):
 
 
 class Core(Protocol):
-    rate: int
-    hop: int
-    """frames in a hop"""
-    live: Live
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def hop(self) -> int:
+        """Frames in a hop."""
+
+    @property
+    def live(self) -> Live: ...
 
     def read(self, timeout_s: float) -> Hops | None:
         """All whole hops that wait (a copy), or ``None`` after ``timeout_s`` without any."""

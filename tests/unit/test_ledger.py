@@ -38,7 +38,10 @@ def test_a_chunk_still_being_made_counts_as_far_as_it_is() -> None:
     assert out.heard(500) == "One. two three"
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a bc. ", "def ", "ghi jkl, "]), st.integers(1, 50)), min_size=1, max_size=6), st.integers(0, 400))
+CHUNKS = st.lists(st.tuples(st.sampled_from(["a bc. ", "def ", "ghi jkl, "]), st.integers(1, 50)), min_size=1, max_size=6)
+
+
+@given(CHUNKS, st.integers(0, 400))
 def test_heard_is_always_a_prefix(chunks: list[tuple[str, int]], frames: int) -> None:
     whole = "".join(text for text, _ in chunks)
     assert whole.startswith(ledger(*chunks).heard(frames))

@@ -1,0 +1,122 @@
+"""The composition root: the only place that knows concrete classes.
+
+Everything is built here from settings, in one order, and taken down in the opposite one.  Loading engines is the slow part of a start, so
+they are loaded side by side; a failure of one names it and ends the start.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+
+from edgevoice import rt
+from edgevoice.clock import Clock, MonotonicClock
+from edgevoice.engines.protocols import Llm, Stt, Tts, Vad, WakeWord
+from edgevoice.models import find
+from edgevoice.pipeline.session import Engines
+from edgevoice.rt import Core
+from edgevoice.rt.contract import Device
+from edgevoice.settings import Settings
+from edgevoice.trace import Trace
+
+Progress = Callable[[str], None]
+
+
+def load_vad(settings: Settings) -> Vad:
+    from edgevoice.engines import vad
+
+    return vad.load(settings.vad, find(settings.paths, settings.vad.model))
+
+
+def load_wake(settings: Settings) -> WakeWord:
+    from edgevoice.engines import wake
+
+    return wake.load(settings.wake)
+
+
+def load_stt(settings: Settings) -> Stt:
+    from edgevoice.engines import stt
+
+    return stt.load(settings.stt, find(settings.paths, settings.stt.model))
+
+
+def load_llm(settings: Settings) -> Llm:
+    from edgevoice.engines import llm
+
+    return llm.load(settings.llm, find(settings.paths, settings.llm.model))
+
+
+def load_tts(settings: Settings) -> Tts:
+    from edgevoice.engines import tts
+
+    return tts.load(settings.tts, find(settings.paths, settings.tts.model))
+
+
+def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Engines:
+    """All engines of a conversation; ``progress`` is told each as it is ready.  Raises the first failure, in a fixed order."""
+    started = time.monotonic()
+
+    def timed(name: str, load: Callable[[Settings], object]) -> object:
+        engine = load(settings)
+        progress(f"{name} ready after {time.monotonic() - started:.1f} s")
+        return engine
+
+    # The packages are imported one after another first: two threads importing numpy's dependants at once deadlock on import locks.
+    jobs: list[tuple[str, Callable[[Settings], object]]] = [
+        ("speech synthesis", load_tts), ("language model", load_llm), ("speech recognition", load_stt), ("voice activity", load_vad)]
+    if settings.wake.enabled:
+        jobs.append(("wake word", load_wake))
+    with concurrent.futures.ThreadPoolExecutor(len(jobs), "edgevoice-load") as pool:
+        futures = {name: pool.submit(timed, name, load) for name, load in jobs}
+    made = {}
+    failure: BaseException | None = None
+    for name, future in futures.items():
+        error = future.exception()
+        if error is None:
+            made[name] = future.result()
+        elif failure is None:
+            failure = error
+    if failure is not None:
+        for engine in made.values():
+            engine.close()  # type: ignore[attr-defined]
+        raise failure
+    return Engines(vad=made["voice activity"], stt=made["speech recognition"], llm=made["language model"],  # type: ignore[arg-type]
+                   tts=made["speech synthesis"], wake=made.get("wake word"))  # type: ignore[arg-type]
+
+
+def make_core(settings: Settings) -> Core:
+    audio = settings.audio
+    return rt.make_core(audio.rate, audio.hop_ms, capture_ms=audio.capture_ms, playback_ms=audio.playback_ms, volume=audio.volume)
+
+
+def make_device(settings: Settings, core: Core) -> Device:
+    """The sound card that the settings name; a scripted one is made by whoever scripts it."""
+    audio = settings.audio
+    make = rt.PyAudioDevice if audio.backend == "pyaudio" else rt.PortAudioDevice
+    return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms)
+
+
+def make_trace(settings: Settings, clock: Clock | None = None) -> tuple[Trace, Clock]:
+    clock = clock or MonotonicClock()
+    return Trace(clock), clock
+
+
+def announce(trace: Trace, settings: Settings, sample: int) -> None:
+    """The trace's first row: what ran, and which device frame its time belongs to."""
+    trace.emit("session", sample=sample, rate=settings.audio.rate, version=metadata.version("edgevoice"),
+               models={"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model},
+               wake=list(settings.wake.words) if settings.wake.enabled else [])
+
+
+@contextlib.contextmanager
+def running(device: Device) -> Iterator[None]:
+    device.start()
+    try:
+        yield
+    finally:
+        device.stop()
+
+

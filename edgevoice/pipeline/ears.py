@@ -1,0 +1,236 @@
+"""The ears' thread: hops from the core become wake words, speech edges, and an utterance for the recognizer.
+
+Theory: one thread reads the core, and with it the loudspeaker's events, so that all that happens on the sample clock is seen in one
+order.  The loop's thread only leaves orders (``listen``, ``stop_listening``, ``set_timer``); they are taken up with the next hop.
+Timers live here because they count device time: a device played faster or slower than the wall clock keeps its meaning.
+Positions outside are device frames; inside they are samples at 16 kHz.  Audio lost before us is replaced by silence, so that both
+clocks keep their ratio.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevoice.audio import Resampler
+from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
+from edgevoice.dialog.machine import Event, Kind, Listen
+from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
+from edgevoice.engines.protocols import SPEECH_RATE, Vad, WakeWord
+from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
+from edgevoice.pipeline.recognizer import Recognizer
+from edgevoice.rt.contract import Core, Hops, PlayEvent
+from edgevoice.settings import DialogSettings, VadSettings
+from edgevoice.trace import Trace
+
+MEMORY_S = 12.0
+"""how far back listening may begin: longer than a recognizer may stall"""
+
+READ_TIMEOUT_S = 0.1
+"""without a hop for this long, orders and stops are looked at all the same"""
+
+WAKE_TAIL_S = 0.1
+"""the wake word's last sound may lie beyond the hit; speech this soon after it is not yet the user's sentence"""
+
+
+@dataclass(frozen=True, slots=True)
+class _SetTimer:
+    seconds: float
+    timer: int
+
+
+_Order = Listen | _SetTimer | int
+"""listen, set the timer, or (a turn) stop listening"""
+
+
+class Ears:
+    """Owned by the session.  ``post`` and ``played`` are called on the ears' thread."""
+
+    def __init__(self, core: Core, vad: Vad, wake: WakeWord | None, recognizer: Recognizer, *, vad_settings: VadSettings,
+                 dialog: DialogSettings, post: Callable[[Event], None], played: Callable[[PlayEvent], None], trace: Trace,
+                 tap: Callable[[Hops], None] | None = None) -> None:
+        self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
+        self._post, self._played, self._trace, self._tap = post, played, trace, tap
+        ms = SPEECH_RATE // 1000
+        self._rule = EndpointRule(vad_settings.onset, vad_settings.offset, vad_settings.min_speech_ms * ms, vad_settings.hangover_ms * ms,
+                                  dialog.endpoint_ms * ms, int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms)
+        self._preroll = vad_settings.preroll_ms * ms
+        self._confirm = dialog.barge_in_ms * ms
+        self._detector = SpeechDetector(onset=vad_settings.onset, offset=vad_settings.offset, min_speech_ms=vad_settings.min_speech_ms,
+                                        hangover_ms=vad_settings.hangover_ms, frame_ms=vad.frame / ms)
+        self._resampler = None if core.rate == SPEECH_RATE else Resampler(core.rate, SPEECH_RATE)
+        self._audio = AudioMemory(MEMORY_S, SPEECH_RATE)
+        self._probabilities = ProbabilityMemory(int(MEMORY_S * SPEECH_RATE / vad.frame))
+        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._next_index = 0
+        self._judged = 0
+        self._onset: int | None = None
+        self._voiced = 0
+        self._confirmed = False
+        self._utterance: Utterance | None = None
+        self._turn = 0
+        self._fed = 0
+        self._holding = False
+        self._said_speech = False
+        self._timer: tuple[int, int] | None = None
+
+    # The loop's side.
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="edgevoice-ears", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> bool:
+        self._stop.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def idle(self) -> bool:
+        """No order waits and every whole hop was heard."""
+        counters = self._core.counters()
+        return self._orders.empty() and counters.depth < self._core.hop and self._next_index >= counters.captured - counters.depth
+
+    def listen(self, order: Listen) -> None:
+        self._orders.put(order)
+
+    def stop_listening(self, turn: int) -> None:
+        self._orders.put(turn)
+
+    def set_timer(self, seconds: float, timer: int) -> None:
+        self._orders.put(_SetTimer(seconds, timer))
+
+    def clear_timer(self) -> None:
+        self._orders.put(_SetTimer(-1.0, 0))
+
+    # The thread's side.
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            hops = self._core.read(READ_TIMEOUT_S)
+            self._take_orders()
+            for event in self._core.events():
+                self._played(event)
+            if hops is not None:
+                if self._tap is not None:
+                    self._tap(hops)
+                self._hear(hops)
+                self._ring_timer()
+                self._next_index = hops.index + len(hops.near)
+
+    def _take_orders(self) -> None:
+        while not self._orders.empty():
+            order = self._orders.get()
+            if isinstance(order, Listen):
+                self._begin(order)
+            elif isinstance(order, _SetTimer):
+                self._timer = None if order.seconds < 0 else (order.timer, self._audio.end + int(order.seconds * SPEECH_RATE))
+            elif self._utterance is not None and order == self._turn:
+                self._utterance = None
+                self._recognizer.drop(order)
+
+    def _ring_timer(self) -> None:
+        if self._timer is not None and self._audio.end >= self._timer[1]:
+            timer, self._timer = self._timer[0], None
+            self._post(Event(Kind.TIMEOUT, sample=self._device(self._audio.end), timer=timer))
+
+    def _hear(self, hops: Hops) -> None:
+        lost = hops.index - self._next_index
+        near = hops.near
+        if lost > 0:
+            near = np.concatenate([np.zeros(lost, np.int16), near])
+        samples = near.astype(np.float32) / np.float32(32768.0)
+        if self._resampler is not None:
+            samples = self._resampler.process(samples)
+            near = (np.clip(samples, -1.0, 1.0) * np.float32(32767.0)).astype(np.int16)
+        base = self._audio.end
+        self._audio.append(samples)
+        if self._wake is not None:
+            self._listen_for_wake(near, base)
+        frame = self._vad.frame
+        while self._audio.end - self._judged >= frame:
+            end = self._judged + frame
+            self._judge(self._vad.process(self._audio.slice(self._judged, end)), end)
+
+    def _listen_for_wake(self, near: np.ndarray[tuple[int], np.dtype[np.int16]], base: int) -> None:
+        assert self._wake is not None
+        for hit in self._wake.process(near):
+            sample = self._device(min(hit.sample, base + len(near)))
+            self._trace.emit("wake", sample=sample, model=hit.model, score=hit.score)
+            self._post(Event(Kind.WAKE, sample=sample, text=hit.model))
+
+    def _judge(self, probability: float, end: int) -> None:
+        """One frame's probability: the speech detector's edges first, then the utterance."""
+        self._judged = end
+        self._probabilities.append(end, probability)
+        self._trace.emit("vad", sample=self._device(end), p=round(probability, 3))
+        for edge in self._detector.feed(probability, end - self._vad.frame):
+            sample = self._device(edge.sample)
+            if isinstance(edge, SpeechStart):
+                self._onset, self._voiced, self._confirmed = edge.sample, end - edge.sample, False
+                self._trace.emit("speech_start", sample=sample, turn=self._turn if self._utterance else None)
+                self._post(Event(Kind.SPEECH_START, sample=sample))
+            else:
+                self._onset = None
+                self._trace.emit("speech_end", sample=sample, turn=self._turn if self._utterance else None)
+                self._post(Event(Kind.SPEECH_END, sample=sample))
+        if self._onset is not None and not self._confirmed:
+            self._voiced += self._vad.frame if probability >= self._rule.offset else 0
+            if self._voiced >= self._confirm:
+                self._confirmed = True
+                self._post(Event(Kind.SPEECH_CONFIRMED, sample=self._device(self._onset)))
+        if self._utterance is not None:
+            self._attend(self._utterance, probability, end)
+
+    def _begin(self, order: Listen) -> None:
+        start = self._speech(order.sample)
+        quiet_from = start + int(WAKE_TAIL_S * SPEECH_RATE)
+        if order.include_preroll:
+            start = quiet_from = max(0, start - self._preroll)
+        self._utterance = Utterance(quiet_from, self._rule)
+        self._turn, self._fed, self._holding, self._said_speech = order.turn, start, False, False
+        self._recognizer.open(order.turn, order.carry)
+        for end, probability in self._probabilities.since(quiet_from):
+            if self._utterance is not None:
+                self._attend(self._utterance, probability, end)
+
+    def _attend(self, utterance: Utterance, probability: float, end: int) -> None:
+        marks = utterance.feed(probability, end, self._vad.frame)
+        if Mark.RESUME in marks:
+            self._holding = False
+        if not self._holding:
+            self._recognizer.audio(self._turn, self._audio.slice(self._fed, end))
+            self._fed = end
+        if Mark.SPEECH in marks and not self._said_speech:
+            self._said_speech = True
+            self._post(Event(Kind.SPEECH_START, sample=self._device(end if self._onset is None else self._onset)))
+        if Mark.PAUSE in marks:
+            self._holding = True
+            self._recognizer.settle(self._turn)
+        if Mark.END in marks:
+            self._utterance = None
+            sample = self._device(end)
+            self._trace.emit("endpoint", sample=sample, turn=self._turn, last_speech=self._device(utterance.last_speech))
+            self._recognizer.finish(self._turn, sample)
+
+    def _device(self, sample: int) -> int:
+        """A 16 kHz position as a device frame."""
+        return sample * self._core.rate // SPEECH_RATE
+
+    def _speech(self, frame: int) -> int:
+        """A device frame as a 16 kHz position."""
+        return frame * SPEECH_RATE // self._core.rate
+
+

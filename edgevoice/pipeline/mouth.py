@@ -1,0 +1,135 @@
+"""The mouth's thread: a reply's frames in, chunks to the synthesizer, its samples into the playback ring.
+
+Theory: the mouth pulls.  While it waits for ring space or for the synthesizer, frames wait in the reply stream, and when that is too
+far ahead the model waits: a slow loudspeaker holds the whole line, and nothing grows.  Synthesis of the next chunk goes on while
+the ring plays the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevoice.audio import Resampler, to_int16
+from edgevoice.clock import Clock
+from edgevoice.dialog.chunker import Chunk, Chunker
+from edgevoice.dialog.ledger import Ledger
+from edgevoice.dialog.machine import Event, Kind
+from edgevoice.engines.protocols import Cancel, Float32, Tts
+from edgevoice.errors import EngineError
+from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.worker import Worker
+from edgevoice.rt.contract import Core
+from edgevoice.settings import DialogSettings, TtsSettings
+from edgevoice.trace import Trace
+
+QUEUE = 8
+"""replies that may wait; all but the last are cancelled ones that end at once"""
+
+IDLE_FLUSH_S = 0.35
+"""a model that pauses this long gets what it has written so far spoken"""
+
+_NOTHING = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Utter:
+    """Speak ``reply`` as it is written.  ``fixed`` text is ours, not the model's: silence for it is no failure."""
+
+    generation: int
+    turn: int
+    reply: ReplyStream
+    cancel: Cancel
+    ledger: Ledger
+    fixed: bool = False
+
+
+class Mouth(Worker[Utter]):
+    """Posts REPLY_EMPTY for a reply without a speakable word, FAILED where the synthesizer raised."""
+
+    name = "mouth"
+
+    def __init__(self, tts: Tts, core: Core, post: Callable[[Event], None], trace: Trace, clock: Clock, *, tts_settings: TtsSettings,
+                 dialog: DialogSettings) -> None:
+        super().__init__(QUEUE)
+        self._tts, self._core, self._post, self._trace, self._clock = tts, core, post, trace, clock
+        self._max_words = tts_settings.max_chunk_words
+        self._first_words = dialog.first_chunk_words
+        self.writing = False
+        """true while only ring space is waited for: time has to pass, not work to be done"""
+
+    def work(self, job: Utter) -> None:
+        speech = _Speech(self, job)
+        chunker = Chunker(self._first_words, self._max_words)
+        reader = job.reply.read(hold=True)
+        try:
+            while not job.cancel.cancelled():
+                frame = reader.get(IDLE_FLUSH_S)
+                if frame is None:
+                    speech.say(chunker.idle(self._clock.now()))
+                elif frame.finish is not None:
+                    break
+                elif frame.delta:
+                    speech.say(chunker.feed(frame.delta, self._clock.now()))
+        finally:
+            reader.close()
+        if job.cancel.cancelled():
+            return
+        speech.say(chunker.flush())
+        if speech.frames == 0 and not job.fixed:
+            self._post(Event(Kind.REPLY_EMPTY, turn=job.turn, generation=job.generation))
+            return
+        speech.finish()
+
+    def failed(self, job: Utter, error: Exception) -> None:
+        self._trace.emit("error", turn=job.turn, generation=job.generation, stage="tts", message=str(error))
+        self._post(Event(Kind.FAILED, turn=job.turn, generation=job.generation, text=f"speech synthesis failed: {error}"))
+
+
+class _Speech:
+    """One reply on its way from chunks to frames."""
+
+    def __init__(self, mouth: Mouth, job: Utter) -> None:
+        self.frames = 0
+        self._frames_of_chunk = 0
+        self._mouth, self._job = mouth, job
+        self._resampler = Resampler(mouth._tts.rate, mouth._core.rate)
+
+    def say(self, chunks: list[Chunk]) -> None:
+        mouth, job = self._mouth, self._job
+        for chunk in chunks:
+            if job.cancel.cancelled():
+                return
+            facts = {"turn": job.turn, "generation": job.generation}
+            started = mouth._clock.now()
+            mouth._trace.emit("tts_chunk", t=started, text=chunk.shown, spoken=chunk.spoken, **facts)
+            job.ledger.begin(chunk.shown)
+            self._frames_of_chunk = 0
+            mouth._tts.synthesize(chunk.spoken, self._emit, job.cancel)
+            job.ledger.end()
+            mouth._trace.emit("tts_chunk_done", frames=self._frames_of_chunk, **facts)
+
+    def finish(self) -> None:
+        self._write(self._resampler.process(_NOTHING, last=True), last=True)
+
+    def _emit(self, samples: Float32) -> None:
+        if not np.isfinite(samples).all():
+            raise EngineError("the synthesizer returned samples that are not numbers")
+        frames = self._resampler.process(samples)
+        if self.frames == 0 and len(samples):
+            self._mouth._trace.emit("tts_first_chunk", turn=self._job.turn, generation=self._job.generation,
+                                    seconds=round(len(samples) / self._mouth._tts.rate, 3))
+        self.frames += len(samples)
+        self._job.ledger.add(len(frames))
+        self._frames_of_chunk += len(frames)
+        self._write(frames, last=False)
+
+    def _write(self, frames: Float32, *, last: bool) -> None:
+        mouth = self._mouth
+        mouth.writing = True
+        try:
+            mouth._core.write(self._job.generation, to_int16(frames), last=last)
+        finally:
+            mouth.writing = False
