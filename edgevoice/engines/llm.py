@@ -22,7 +22,7 @@ import os
 import statistics
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edgevoice.clock import Clock, MonotonicClock
@@ -70,25 +70,30 @@ class LlamaLlm:
     def __init__(self, settings: LlmSettings, path: Path, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._busy = threading.Lock()
-        self._model = Model(path, settings.gpu_layers)
-        if settings.context > self._model.trained_context:
-            trained = self._model.trained_context
-            self._model.close()
-            raise ConfigError(f"llm.context = {settings.context}: {path.name} was made for {trained} tokens at most")
-        self._context = Context(self._model, size=settings.context, threads=threads_for(settings.threads))
-        self._sampler = Sampler(self._model, temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
-                                min_p=settings.min_p, repeat_penalty=settings.repeat_penalty, dry_multiplier=settings.dry_multiplier,
-                                memory=settings.context, seed=settings.seed)
-        self._template, self._assembler = self._chat(path)
         self.cache: PromptCache | None = None
         """the system prompts on disk; ``cache.counts`` tells hits, misses and refused files"""
-        if settings.prompt_cache:
-            facts = (identity(path), library().llama_version().decode(), importlib.metadata.version("llama-cpp-python"),
-                     f"{settings.context} {BATCH} {settings.gpu_layers} f16 {os.uname().machine}")
-            self.cache = PromptCache(path.parent, facts)
         self._on_disk: list[int] = []
         """the system prompt last found or put there"""
-        self._warm()
+        self._made = ExitStack()
+        with ExitStack() as made:
+            self._model = Model(path, settings.gpu_layers)
+            made.callback(self._model.close)
+            if settings.context > self._model.trained_context:
+                trained = self._model.trained_context
+                raise ConfigError(f"llm.context = {settings.context}: {path.name} was made for {trained} tokens at most")
+            self._context = Context(self._model, size=settings.context, threads=threads_for(settings.threads))
+            made.callback(self._context.close)
+            self._sampler = Sampler(self._model, temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
+                                    min_p=settings.min_p, repeat_penalty=settings.repeat_penalty,
+                                    dry_multiplier=settings.dry_multiplier, memory=settings.context, seed=settings.seed)
+            made.callback(self._sampler.close)
+            self._template, self._assembler = self._chat(path)
+            if settings.prompt_cache:
+                facts = (identity(path), library().llama_version().decode(), importlib.metadata.version("llama-cpp-python"),
+                         f"{settings.context} {BATCH} {settings.gpu_layers} f16 {os.uname().machine}")
+                self.cache = PromptCache(path.parent, facts)
+            self._warm()
+            self._made = made.pop_all()
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
                  max_tokens: int | None = None) -> Completion:
@@ -131,10 +136,10 @@ class LlamaLlm:
         return len(self._model.tokenize(text, special=False))
 
     def close(self) -> None:
-        with self._alone():
-            self._sampler.close()
-            self._context.close()
-            self._model.close()
+        """Give the memory back.  Idempotent; the worker's thread, when ``generate`` has returned."""
+        if self._context.pointer:
+            with self._alone():
+                self._made.close()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -192,7 +197,11 @@ class LlamaLlm:
             context.keep(len(prompt.tokens) - 1)
         cached = len(context.live)
         if prompt.slide:
-            context.decode(prompt.tokens[cached:cached + 1])  # turns the keys: must not be aborted, so before the switch is armed
+            try:
+                context.decode(prompt.tokens[cached:cached + 1])  # turns the keys: must not be aborted, so before the switch is armed
+            except EngineError:
+                context.clear()
+                raise
         return cached
 
     def _evaluate(self, prompt: Prompt, cancel: Cancel | None) -> None:

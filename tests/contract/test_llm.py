@@ -214,6 +214,7 @@ class TestContract:
     def test_used_after_close(self, model: Path) -> None:
         for closed in (FakeLlm(), llm.load(LlmSettings(prompt_cache=False), model)):
             closed.close()
+            closed.close()
             with pytest.raises(EngineError, match="closed"):
                 ask(closed, conversation("Hello."))
 
