@@ -124,19 +124,11 @@ def without_loops(words: Sequence[str], seconds: float) -> list[str]:
 def _tail_once(words: list[str]) -> list[str]:
     spelled = keys(words)
     for length in range(1, LOOP_WORDS + 1):
-        least = 6 if length == 1 else 4
-        for torn in range(length):
-            end = len(spelled) - torn
-            if end < length * (least - (torn > 0)):
-                break
-            phrase = spelled[end - length:end]
-            if spelled[end:] != phrase[:torn]:
-                continue
-            times = 1
-            while end - (times + 1) * length >= 0 and spelled[end - (times + 1) * length:end - times * length] == phrase:
-                times += 1
-            if times + (torn > 0) >= least:
-                return words[:end - (times - 1) * length]
+        start = max(0, len(words) - length)
+        while start > 0 and spelled[start - 1] == spelled[start - 1 + length]:
+            start -= 1
+        if len(words) - start >= length * (6 if length == 1 else 4):
+            return words[:start + length]
     return words
 
 

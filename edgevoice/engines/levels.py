@@ -62,7 +62,8 @@ class Levels:
         return max(room, SILENCE_DB) + (voice - max(room, SILENCE_DB)) / 3.0
 
     def speech(self, first: int, last: int) -> NDArray[np.bool_]:
-        """For each frame of [first, last) whether it is speech."""
+        """For each frame of [first, last) whether it is speech; frames not yet whole are left out."""
+        last = min(last, self._count)
         threshold = self.threshold
         if threshold is None:
             return np.zeros(max(0, last - first), np.bool_)
@@ -82,6 +83,7 @@ class Levels:
 
     def dip(self, first: int, last: int) -> int:
         """The quietest place inside [first, last): the middle of the 60 ms with the least mean level."""
+        last = min(last, self._count)
         if last - first < 3:
             return (first + last) // 2
         smooth = np.convolve(self._db[first:last], np.full(3, 1 / 3, np.float32), "valid")

@@ -145,8 +145,8 @@ class OfflineStream:
             return
         if self._heard and self._heard[0] <= span[0] * FRAME and span[1] * FRAME <= self._heard[1]:
             return
-        self._heard = self._around(self._window, self._count, span)
         self._transcript.update(self._words(self._window, self._count))
+        self._heard = self._around(self._window, self._count, span)
 
     def _around(self, begin: int, end: int, span: tuple[int, int]) -> tuple[int, int]:
         """The samples of a span of speech with its margins, within [begin, end)."""
