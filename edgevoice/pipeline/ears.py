@@ -9,6 +9,7 @@ clocks keep their ratio.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from edgevoice.pipeline.recognizer import Recognizer
 from edgevoice.rt.contract import Core, Hops, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
 from edgevoice.trace import Trace
+
+log = logging.getLogger(__name__)
 
 MEMORY_S = 12.0
 """how far back listening may begin: longer than a recognizer may stall"""
@@ -79,6 +82,8 @@ class Ears:
         self._holding = False
         self._said_speech = False
         self._timer: tuple[int, int] | None = None
+        self.failure: str | None = None
+        """why the thread ended by itself"""
 
     # The loop's side.
 
@@ -118,6 +123,15 @@ class Ears:
     # The thread's side.
 
     def _run(self) -> None:
+        try:
+            self._listen_on()
+        except Exception as error:
+            # Without ears there is no appliance: the thread ends, ``alive`` is false, and whoever runs us ends in order.
+            self.failure = f"listening failed: {error}"
+            self._trace.emit("error", stage="ears", message=str(error))
+            log.debug("ears failed", exc_info=True)
+
+    def _listen_on(self) -> None:
         while not self._stop.is_set():
             hops = self._core.read(READ_TIMEOUT_S)
             self._take_orders()

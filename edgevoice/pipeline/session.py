@@ -8,6 +8,7 @@ dropped together; a dead generation's leftovers cannot act, since everything the
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,8 +80,9 @@ class Session:
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
                  tap: Callable[[Hops], None] | None = None) -> None:
         dialog = settings.dialog
-        self.machine = Machine(Policy(open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in), listen_timeout_s=dialog.listen_timeout_s,
-                                      followup_s=dialog.followup_s, earcons=dialog.earcons))
+        self.machine = Machine(Policy(
+            open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in), listen_timeout_s=dialog.listen_timeout_s,
+            followup_s=dialog.followup_s, earcons=dialog.earcons))
         self.history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
         self._core, self._trace = core, trace
         self._earcons = earcons(core.rate)
@@ -114,9 +116,12 @@ class Session:
         return [type(part).__name__.lower() for part, ok in zip(parts, ended, strict=True) if not ok]
 
     @property
-    def alive(self) -> bool:
-        """Every thread of ours still runs."""
-        return all(part.alive for part in (self._ears, self._recognizer, self._brain, self._mouth))
+    def failure(self) -> str | None:
+        """Why the conversation cannot go on; ``None`` while every thread of ours runs."""
+        if self._ears.failure is not None:
+            return self._ears.failure
+        ended = [type(part).__name__.lower() for part in (self._ears, self._recognizer, self._brain, self._mouth) if not part.alive]
+        return f"ended by itself: {', '.join(ended)}" if ended else None
 
     def post(self, event: Event) -> None:
         """Any thread: something happened."""
@@ -205,14 +210,22 @@ class Session:
 
     def _start_reply(self, generation: int, turn: int, text: str) -> None:
         reply = self._begin(generation, turn, user=text)
-        self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger))
-        self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, reply.stream))
+        try:
+            self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger), timeout_s=0)
+            self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, reply.stream), timeout_s=0)
+        except queue.Full:  # replies of dead generations that do not end: an engine hangs
+            self._trace.emit("error", turn=turn, generation=generation, stage="session", message="an engine does not end its last replies")
+            self.post(Event(Kind.FAILED, turn=turn, generation=generation))
 
     def _speak(self, generation: int, turn: int, text: str) -> None:
         reply = self._begin(generation, turn, user=None)
         reply.stream.delta(text)
         reply.stream.close("stop")
-        self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger, fixed=True))
+        try:
+            self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger, fixed=True), timeout_s=0)
+        except queue.Full:
+            self._trace.emit("error", turn=turn, generation=generation, stage="session", message="the synthesizer does not end its last texts")
+            self.post(Event(Kind.DRAINED, generation=generation))
 
     def _begin(self, generation: int, turn: int, user: str | None) -> _Reply:
         token = self._core.live.begin(generation)

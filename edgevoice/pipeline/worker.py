@@ -31,11 +31,11 @@ class Worker(Generic[Job]):
         self._thread.start()
 
     def submit(self, job: Job, timeout_s: float | None = None) -> None:
-        """Any thread; waits while the queue is full (``queue.Full`` after ``timeout_s``)."""
+        """Any thread; waits while the queue is full (``queue.Full`` after ``timeout_s``; 0 does not wait)."""
         with self._count:
             self._pending += 1
         try:
-            self._jobs.put(job, timeout=timeout_s)
+            self._jobs.put(job, block=timeout_s != 0, timeout=timeout_s)
         except queue.Full:
             self._done()
             raise
