@@ -42,13 +42,14 @@ make_venv() {
 # failed WHAT: the end of the log, and what may help
 failed() {
     local log=.venv/setup.log
-    tail -n 15 "$log" >&2
-    if grep -qaE 'NewConnectionError|Temporary failure in name resolution|Network is unreachable|ConnectTimeout|Could not find a version' "$log"; then
+    if grep -qa 'No space left on device' "$log"; then
+        die "$1 could not be installed: the disk is full (a setup needs about 3 GB for a while, 1.5 GB afterwards)" "the whole log: $log"
+    elif grep -qaE 'NewConnectionError|Temporary failure in name resolution|Network is unreachable|ConnectTimeout|No matching distribution' "$log"; then
+        grep -aE '^ *ERROR' "$log" | tail -n 2 >&2 || true
         die "$1 could not be installed: the package index does not answer, or lacks it" \
             "offline, a folder of wheels serves as well: PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels make …" "the whole log: $log"
-    elif grep -qa 'No space left on device' "$log"; then
-        die "$1 could not be installed: the disk is full (a setup needs about 3 GB for a while, 1.5 GB afterwards)" "the whole log: $log"
     fi
+    tail -n 15 "$log" >&2
     die "$1 could not be installed" "the whole log: $log"
 }
 

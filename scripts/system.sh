@@ -38,7 +38,7 @@ say "[1] Debian packages: ${missing[*]}"
 apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
 log=$(mktemp); trap 'rm -f "$log"' EXIT
 [ ${#root[@]} -eq 0 ] || sudo -v || die "sudo was refused" "as root: apt-get install ${missing[*]}" "then run make again"
-logged "package lists" "$log" "${root[@]}" "${apt[@]}" update || say "      the package lists could not be refreshed (offline?); trying with the old ones"
+logged "package lists" "$log" "${root[@]}" "${apt[@]}" -o APT::Update::Error-Mode=any update || say "      the package lists could not be refreshed (offline?); trying with the old ones"
 if ! logged "Debian packages" "$log" "${root[@]}" "${apt[@]}" install --no-install-recommends "${missing[@]}"; then
     grep -aE '^(E|W|Err)' "$log" | tail -n 8 >&2 || true
     die "apt could not install: ${missing[*]}" "with a network, try: apt-get update && apt-get install ${missing[*]}"
