@@ -147,7 +147,9 @@ def _piper(model: Path, config: Path, out: Path) -> dict[str, str]:
         raise ModelError(f"{config.name} is not the json of a Piper voice ({error!r})") from error
     present = onnx_metadata(model)
     missing = {name: value for name, value in wanted.items() if name not in present}
-    os.replace(model, out / "model.onnx")
+    # a copy, for the original may share its bytes with a download that is kept until all is well
+    shutil.copyfile(model, out / "model.onnx")
+    model.unlink()
     os.replace(config, out / "config.json")
     with (out / "model.onnx").open("ab") as file:
         file.write(encode_metadata(missing))

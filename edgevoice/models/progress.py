@@ -31,16 +31,16 @@ class Task:
     """One thing under way; ``total`` 0 where unknown.  Used from one thread."""
 
     def __init__(self, stream: TextIO | None, label: str, total: int, done: int = 0) -> None:
-        self._stream, self._label, self.total, self._done = stream, label, total, done
+        self._stream, self._label, self.total, self.done = stream, label, total, done
         self._tty = stream is not None and stream.isatty()
         self._drawn = time.monotonic()
         self._shown = False
 
     def advance(self, count: int) -> None:
-        self.set(self._done + count)
+        self.set(self.done + count)
 
     def set(self, done: int) -> None:
-        self._done = done
+        self.done = done
         now = time.monotonic()
         if self._stream is None or now - self._drawn < (REDRAW_S if self._tty else LINE_S):
             return
@@ -59,12 +59,12 @@ class Task:
 
     def _line(self) -> str:
         if not self.total:
-            return f"{self._label}: {human(self._done)}"
-        share = min(1.0, self._done / self.total)
+            return f"{self._label}: {human(self.done)}"
+        share = min(1.0, self.done / self.total)
         if not self._tty:
-            return f"{self._label}: {human(self._done)} of {human(self.total)} ({share:.0%})"
+            return f"{self._label}: {human(self.done)} of {human(self.total)} ({share:.0%})"
         filled = round(share * BAR)
-        return f"{self._label} [{'#' * filled}{'.' * (BAR - filled)}] {human(self._done)} of {human(self.total)}"
+        return f"{self._label} [{'#' * filled}{'.' * (BAR - filled)}] {human(self.done)} of {human(self.total)}"
 
 
 class Progress:

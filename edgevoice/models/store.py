@@ -56,7 +56,13 @@ def find(paths: PathSettings, name: str) -> Path:
 
     Only names, sizes and ``model.json`` are looked at, no contents.  ``ModelError`` says what to type if it is absent or damaged.
     """
-    store = Store(default_root(paths))
+    try:
+        return _find(Store(default_root(paths)), name)
+    except OSError as error:
+        raise ModelError(f"model {name} cannot be read: {error.filename or error}: {error.strerror}") from error
+
+
+def _find(store: Store, name: str) -> Path:
     if _NAME.fullmatch(name):
         store.recover(name)
         folder = store.folder(name)
@@ -230,6 +236,9 @@ class Store:
             else:
                 entry.unlink()
         for folder in self.downloads.iterdir():
+            if not folder.is_dir():
+                folder.unlink()
+                continue
             newest = max((file.stat().st_mtime for file in folder.iterdir()), default=0.0)
             if time.time() - newest > KEEP_DOWNLOADS_S:
                 shutil.rmtree(folder)

@@ -62,7 +62,8 @@ class Trust:
             self._note(file, measured, "first-use")
         elif catalogue:
             expected = " or ".join(sorted(catalogue))
-            raise ModelError(f"{file} of {self._name} is not the catalogue's: expected sha256 {expected}, found {measured}")
+            raise ModelError(f"{file} of {self._name} is not the catalogue's: expected sha256 {expected}, found {measured} "
+                             "(--trust-first-use takes it all the same)")
         else:
             raise ModelError(f"no verified sha256 is known for {file} of {self._name} (found {measured}): "
                              "give the publisher's with --sha256, or --trust-first-use to trust this one and pin it")

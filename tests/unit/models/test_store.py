@@ -91,6 +91,12 @@ class TestFind:
         with pytest.raises(ModelError, match=r"neither a model's folder nor a \.gguf file"):
             find(paths, str(tmp_path / "m.onnx"))
 
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_a_folder_that_may_not_be_read_is_named(self, tmp_path, paths):
+        (tmp_path / "secret").mkdir(mode=0)
+        with pytest.raises(ModelError, match=r"cannot be read: .*secret: Permission denied"):
+            find(paths, str(tmp_path / "secret"))
+
     def test_damage_is_named(self, store, paths):
         folder = fill(store.root / "m")
         (folder / "model.gguf").write_bytes(b"short")
