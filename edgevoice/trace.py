@@ -74,7 +74,7 @@ def load(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
             if not isinstance(row, dict) or not _sound(row):
                 raise ValueError
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f'{path}:{number}: not a trace event (wants JSON with "t" and "event")') from error
         rows.append(row)
     return rows
