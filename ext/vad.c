@@ -161,7 +161,7 @@ float ev_vad_frame(ev_vad *vad, const float *samples)
     for (int i = 0; i < EV_VAD_FRAME; i++) {
         float x = samples[i], size = fabsf(x);
         x = size >= EV_VAD_FLOOR ? x : 0.0f; /* NaN too */
-        padded[EV_VAD_CONTEXT + i] = size > EV_VAD_LIMIT ? copysignf(EV_VAD_LIMIT, x) : x;
+        padded[EV_VAD_CONTEXT + i] = x > EV_VAD_LIMIT ? EV_VAD_LIMIT : x < -EV_VAD_LIMIT ? -EV_VAD_LIMIT : x;
     }
     return run(vad, padded);
 }
