@@ -75,7 +75,7 @@ class LlmSettings:
     system_prompt: str = key(
         "You are a friendly voice assistant. You answer every question in one short sentence.",
         "what the model is told before every conversation")
-    context: int = key(2048, "context window", low=256, high=131072, unit="tokens")
+    context: int = key(1024, "context window", low=256, high=131072, unit="tokens")
     max_tokens: int = key(160, "longest reply", low=1, high=8192, unit="tokens")
     threads: int = key(0, "threads; 0 for the machine's cores less one", low=0, high=64)
     gpu_layers: int = key(0, "layers on the GPU, where llama.cpp was built for one", low=0, high=999)
@@ -99,7 +99,7 @@ class TtsSettings:
     speed: float = key(1.0, "1.2 is a fifth faster", low=0.5, high=2.0)
     speaker: int = key(0, "speaker of a model with several", low=0, high=10000)
     lexicon: str = key("", "file of pronunciations, a line each: word, tab, IPA or spelling")
-    max_chunk_words: int = key(24, "longest text handed to the synthesizer at once; memory grows with it", low=4, high=60, unit="words")
+    max_chunk_words: int = key(16, "longest text handed to the synthesizer at once; memory grows with it", low=4, high=60, unit="words")
 
 
 @dataclass(frozen=True, slots=True)
