@@ -516,7 +516,7 @@ class TestPromptCache:
         assert ask(second, conversation("How do I boil an egg?"), max_tokens=12)[0] == expected
         second.close()
 
-    @pytest.mark.parametrize("changes", [{"system_prompt": "You are a pirate."}, {"context": 1024}])
+    @pytest.mark.parametrize("changes", [{"system_prompt": "You are a pirate."}, {"context": 512}])
     def test_other_prompts_and_shapes_have_files_of_their_own(self, fresh: Path, changes: dict[str, object]) -> None:
         self.load(fresh).close()
         other = self.load(fresh, **changes)
