@@ -133,6 +133,22 @@ def encode_metadata(entries: dict[str, str]) -> bytes:
     return bytes(out)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """In the child, for llama.cpp's quantizer may abort the process on a bad file: source and target to an exit code."""
+    source, target = arguments
+    try:
+        import llama_cpp
+    except ModuleNotFoundError:
+        return _MISSING
+    how = llama_cpp.llama_model_quantize_default_params()
+    how.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0
+    how.allow_requantize = True
+    how.nthread = max(1, (os.cpu_count() or 2) - 1)
+    failed = llama_cpp.llama_model_quantize(source.encode(), target.encode(), how) != 0
+    print(f"llama-cpp-python {llama_cpp.__version__}")
+    return int(failed)
+
+
 def _piper(model: Path, config: Path, out: Path) -> dict[str, str]:
     try:
         settings = json.loads(config.read_text(encoding="utf-8"))
@@ -168,22 +184,6 @@ def _requantize(source: Path, target: Path, keep_fds: Sequence[int]) -> dict[str
         raise ModelError(f"llama.cpp could not requantize {source.name} to Q8_0: {ended.reason()}")
     source.unlink()
     return {target.name: f"{source.name} requantized to Q8_0 by {ended.stdout.strip()}"}
-
-
-def main(arguments: Sequence[str]) -> int:
-    """In the child, for llama.cpp's quantizer may abort the process on a bad file: source and target to an exit code."""
-    source, target = arguments
-    try:
-        import llama_cpp
-    except ModuleNotFoundError:
-        return _MISSING
-    how = llama_cpp.llama_model_quantize_default_params()
-    how.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0
-    how.allow_requantize = True
-    how.nthread = max(1, (os.cpu_count() or 2) - 1)
-    failed = llama_cpp.llama_model_quantize(source.encode(), target.encode(), how) != 0
-    print(f"llama-cpp-python {llama_cpp.__version__}")
-    return int(failed)
 
 
 def _move(raw: Path, out: Path, names: Iterable[str]) -> None:

@@ -68,7 +68,7 @@ def pull(store: Store, names: Sequence[str], *, sources: Sequence[str] = (), giv
         with store.locked(progress) as lock:
             # while we waited for the lock, its holder may have installed what we want
             waited_for = {} if again else _present(store, missing, sources)
-            _announce(store, [entry for name in missing if name not in waited_for and (entry := entries[name])], progress)
+            _announce(store, [entry for name in missing if name not in waited_for and (entry := entries[name])], sources, progress)
             for name in missing:
                 started = time.monotonic()
                 record = waited_for.get(name) or _install(store, name, entries[name], sources, given or {}, first_use, progress, lock)
@@ -97,15 +97,15 @@ def _whole(store: Store, name: str, sources: Sequence[str]) -> Manifest | None:
     return record
 
 
-def _announce(store: Store, entries: Sequence[Entry], progress: Progress) -> None:
+def _announce(store: Store, entries: Sequence[Entry], sources: Sequence[str], progress: Progress) -> None:
     """What is coming, and whether the disk can hold it, before the first byte."""
-    fetch = sum(entry.download_size for entry in entries)
+    fetch = "" if sources else f"{human(sum(entry.download_size for entry in entries))} to fetch, "
     stay = sum(entry.installed_size for entry in entries)
     peak = max((origin.peak(entry) for entry in entries), default=0)
     if not stay:
         return
     what = entries[0].name if len(entries) == 1 else f"{len(entries)} models"
-    progress.say(f"{what}: {human(fetch)} to fetch, {human(stay)} installed in {store.root} ({human(store.free())} free)")
+    progress.say(f"{what}: {fetch}{human(stay)} installed in {store.root} ({human(store.free())} free)")
     store.require(stay + peak + MARGIN, what)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from edgevoice import models
 from edgevoice.models import catalogue, families, trial
 from edgevoice.models.catalogue import DEFAULTS, ENTRIES, Url, Wheel
 from edgevoice.settings import Settings
@@ -15,6 +16,10 @@ from edgevoice.settings import Settings
 def test_the_defaults_are_the_models_that_the_default_settings_name():
     settings = Settings()
     assert set(DEFAULTS) == {settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model}
+
+
+def test_the_public_list():
+    assert sorted(models.__all__) == ["Pulled", "Store", "default_root", "find", "pull", "pull_defaults"]
 
 
 def test_names_are_unique_and_can_name_a_folder():
