@@ -28,8 +28,9 @@ LEAD_S = 0.3
 """silence before the audio: about one encoder chunk"""
 TAIL_S = 0.6
 """silence after it: a chunk of 320 ms, the look-ahead of 130 ms, and room for the last word's late tokens"""
-HOTWORDS_SCORE = 1.5
-"""bonus of each hotword token, sherpa's own default"""
+HOTWORDS_SCORE = 2.5
+"""bonus of each hotword token: of ten words asked for in 29 sentences 2 were found without, 4 at 1.5, 6 at 2.5, 7 at 3.5, where other words
+begin to suffer"""
 MODEL_TYPES = ("zipformer", "zipformer2")
 """what the encoder's metadata must say; sherpa-onnx ends the process on an unknown type"""
 

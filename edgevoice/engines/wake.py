@@ -1,8 +1,9 @@
 """Wake words by pymicro-wakeword: microWakeWord models, several at once, on one set of features.
 
 Theory: a feature frame is made of every 10 ms (``MicroFrontend``, 40 mel bands); each model takes a few frames at a time and its newest
-scores are averaged over its own sliding window.  A word is heard when that mean exceeds the model's cutoff, or ``threshold`` where one
-is set.  After a hit all words are ignored for ``refractory_ms`` of audio; the models keep listening, so that their state stays whole.
+scores are averaged over its own sliding window.  A word is heard when that mean rises above the model's cutoff, or ``threshold`` where
+one is set.  After a hit all words are ignored for ``refractory_ms`` of audio, also one that rose in that time and still stands at its
+end; the models keep listening, so that their state stays whole.
 
 Laws: hits depend on the samples alone, not on the pieces they came in; a model file from outside the package is first tried in a child
 process, since the TensorFlow Lite library ends the process it is in on a damaged one.
@@ -64,8 +65,8 @@ class MicroWake:
         self._features: Any = package.MicroWakeWordFeatures()
         self._models = [_open(package, path) for path in paths]
         self._rest: Int16 = np.empty(0, np.int16)
-        self._heard = 0
-        self._deaf_until = 0
+        self._heard = self._frames = self._deaf_until = 0
+        self._above = [False] * len(words)
 
     def process(self, samples: Int16) -> list[WakeHit]:
         if samples.dtype != np.int16 or samples.ndim != 1:
@@ -84,7 +85,8 @@ class MicroWake:
 
     def reset(self) -> None:
         self._rest = np.empty(0, np.int16)
-        self._heard = self._deaf_until = 0
+        self._heard = self._frames = self._deaf_until = 0
+        self._above = [False] * len(self._names)
         self._features.reset()
         for model in self._models:
             model.reset()
@@ -97,12 +99,17 @@ class MicroWake:
 
     def _listen(self, features: Any) -> list[WakeHit]:
         """Every model hears every frame, deaf or not; of several words in one frame the surest counts."""
+        self._frames += 1
         hits = []
-        for name, cutoff, model in zip(self._names, self._cutoffs, self._models, strict=True):
-            score = model.process_streaming_prob(features)
-            if score is not None and score > cutoff and self._heard >= self._deaf_until:
-                hits.append(WakeHit(name, round(float(score), 4), self._heard))
-        if not hits:
+        for at, model in enumerate(self._models):
+            score = float(model.process_streaming_prob(features))
+            if self._frames % model.stride:
+                continue  # the model waits for more frames; its 0 is no score
+            rose = score > self._cutoffs[at] and not self._above[at]
+            self._above[at] = score > self._cutoffs[at]
+            if rose:
+                hits.append(WakeHit(self._names[at], round(score, 4), self._heard))
+        if not hits or self._heard < self._deaf_until:
             return []
         self._deaf_until = self._heard + self._refractory
         return [max(hits, key=lambda hit: hit.score)]
