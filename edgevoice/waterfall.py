@@ -162,7 +162,7 @@ def owners(rows: Iterable[Row]) -> dict[int, int]:
 def draw(timing: TurnTiming, width: int = 80, *, unicode: bool | None = None) -> str:
     """The turn as a waterfall of ``width`` columns (at least 48), ending in a line break.  Plain ASCII where stdout has no Unicode."""
     if unicode is None:
-        unicode = _can_draw(getattr(sys.stdout, "encoding", None))
+        unicode = can_draw(getattr(sys.stdout, "encoding", None))
     width = max(48, width)
     head = f"turn {timing.turn}" if timing.turn is not None else "turn"
     figure = f"{timing.v2v_s:.3f} s voice to voice" if timing.v2v_s is not None else "no reply heard"
@@ -212,9 +212,23 @@ def number(row: Row, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def can_draw(encoding: str | None) -> bool:
+    """Whether text in this encoding can hold bars and an ellipsis."""
+    try:
+        "█▏…".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    """``text`` for a terminal, blanks kept: nothing in it can move the cursor or change colours."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+
+
 def plain(text: str) -> str:
-    """One line for a terminal: nothing in it can move the cursor or change colours."""
-    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text).split())
+    """``text`` as one line for a terminal, with single blanks."""
+    return " ".join(printable(text).split())
 
 
 def columns(text: str) -> int:
@@ -326,14 +340,6 @@ def _bar(start: float, end: float, *, unicode: bool) -> str:
         return " " * (cell + 1) + "#" * max(1, round(end) - cell)
     eighths = max(1, round((end - cell) * 8))
     return " " * (cell + 1) + "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
-def _can_draw(encoding: str | None) -> bool:
-    try:
-        "█▏…".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _pace(tokens: Sequence[Row]) -> float | None:
