@@ -10,9 +10,7 @@ with the file's length first.  The resampler is soxr at its high quality: a line
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import stat
 import struct
 import wave
@@ -22,7 +20,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.errors import AudioFileError, StorageError
+from edgevoice import files
+from edgevoice.errors import AudioFileError
 
 Float32 = NDArray[np.float32]
 Int16 = NDArray[np.int16]
@@ -82,26 +81,8 @@ def write_wav(path: Path | str, samples: NDArray[Any], rate: int) -> None:
     pcm = samples if samples.dtype == np.int16 else to_int16(samples)
     if pcm.ndim not in (1, 2):
         raise ValueError(f"samples must be (frames,) or (frames, channels), not {pcm.shape}")
-    try:
-        target = Path(path).resolve()
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not target.is_file():
-            with target.open("wb") as file:
-                _write(file, pcm, rate)
-            return
-        partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
-        try:
-            with partial.open("xb") as file:
-                _write(file, pcm, rate)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}); {_remedy(error.errno)}") from error
+    with files.atomic(path) as file:
+        _write(file, pcm, rate)
 
 
 def to_int16(samples: NDArray[Any]) -> Int16:
@@ -190,25 +171,3 @@ def _write(file: IO[bytes], pcm: Int16, rate: int) -> None:
         out.setframerate(rate)
         out.setnframes(len(pcm))
         out.writeframesraw(np.ascontiguousarray(pcm, "<i2").tobytes())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems cannot sync a folder
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _remedy(code: int | None) -> str:
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space or choose another disk"
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        return "create the folder first"
-    if code == errno.EISDIR:
-        return "name a file, not a folder"
-    return "choose a place where you may write"

@@ -15,7 +15,7 @@ import numpy as np
 from edgevoice.errors import DeviceError
 from edgevoice.rt.cards import Card, Direction, choose, require_rate
 from edgevoice.rt.contract import Counters, Int16
-from edgevoice.rt.quiet import quiet
+from edgevoice.rt.quiet import quiet, without_noise
 
 STALL_S = 2.0
 """A card that was silent for so long is gone, whatever the sound system says."""
@@ -82,6 +82,11 @@ class PyAudioLibrary:
             rate=core.rate, channels=1, format=self._format, input=True, output=True, frames_per_buffer=core.hop, start=False,
             input_device_index=capture.index, output_device_index=playback.index, stream_callback=callback)
 
+    def player(self, card: Card, rate: int, period: int, callback: Callable[..., tuple[bytes, int]]) -> Any:
+        """A loudspeaker alone, opened and not yet started; ``OSError`` if it cannot be."""
+        return self._audio.open(rate=rate, channels=1, format=self._format, output=True, frames_per_buffer=period, start=False,
+                                output_device_index=card.index, stream_callback=callback)
+
     @staticmethod
     def _default(ask: Callable[[], Any]) -> int:
         try:
@@ -107,24 +112,8 @@ class PyAudioDevice:
     def start(self) -> None:
         if self._stream is not None:
             return
-        library = PyAudioLibrary().__enter__()
-        try:
-            cards = library.cards()
-            self.input = choose(cards, self._wanted[0], "input")
-            self.output = choose(cards, self._wanted[1], "output")
-            require_rate(self.input, "input", self._core.rate, library.supports)
-            require_rate(self.output, "output", self._core.rate, library.supports)
-            try:
-                stream = library.stream(self._core, self.input, self.output, self._period)
-                self._seen = (-1, time.monotonic())
-                stream.start_stream()
-            except OSError as error:
-                raise DeviceError(f"sound device {self.input.name!r} with {self.output.name!r} cannot be opened at "
-                                  f"{self._core.rate} Hz: {error}") from error
-        except BaseException:
-            library.__exit__()
-            raise
-        self._library, self._stream = library, stream
+        with without_noise():
+            self._open()
 
     def stop(self) -> None:
         stream, library = self._stream, self._library
@@ -159,6 +148,26 @@ class PyAudioDevice:
         elif now - self._seen[1] > STALL_S:
             return f"sound device {self.input.name!r} has given no sound for {STALL_S:.0f} s: it was unplugged, or its sound server hangs"
         return None
+
+    def _open(self) -> None:
+        library = PyAudioLibrary().__enter__()
+        try:
+            cards = library.cards()
+            self.input = choose(cards, self._wanted[0], "input")
+            self.output = choose(cards, self._wanted[1], "output")
+            require_rate(self.input, "input", self._core.rate, library.supports)
+            require_rate(self.output, "output", self._core.rate, library.supports)
+            try:
+                stream = library.stream(self._core, self.input, self.output, self._period)
+                self._seen = (-1, time.monotonic())
+                stream.start_stream()
+            except OSError as error:
+                raise DeviceError(f"sound device {self.input.name!r} with {self.output.name!r} cannot be opened at "
+                                  f"{self._core.rate} Hz: {error}") from error
+        except BaseException:
+            library.__exit__()
+            raise
+        self._library, self._stream = library, stream
 
     def _period(self, captured: bytes | None, frames: int, _time: Any, status: int) -> tuple[bytes, int]:
         """On PortAudio's thread, with the GIL."""
