@@ -23,6 +23,8 @@ from edgevoice.settings import LlmSettings, PathSettings
 from tests.fakes.llm import Fail, FakeLlm, FlagCancel, Hang, PointerCancel, words
 
 SYSTEM = Message("system", "You are a friendly voice assistant. You answer every question in one short sentence.")
+SETTINGS = LlmSettings(system_prompt=SYSTEM.content, context=2048)
+"""The context is given here, since the tests' long texts are measured by it."""
 QUESTIONS = ["What is the capital of France?", "How do I boil an egg?", "Why is the sky blue?", "Tell me a joke."]
 LONG_TEXT = "The quick brown fox jumps over the lazy dog by the river while rain falls on the old town. " * 60
 """About 1,200 tokens: seconds of prefill."""
@@ -86,7 +88,7 @@ def fresh(model: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def real(model: Path) -> Iterator[LlamaLlm]:
-    engine = llm.load(LlmSettings(system_prompt=SYSTEM.content), model)
+    engine = llm.load(SETTINGS, model)
     yield engine
     engine.close()
 
@@ -432,7 +434,7 @@ class TestWriting:
 
     def test_temperature_0_is_the_same_everywhere(self, real: LlamaLlm, fresh: Path) -> None:
         expected = [ask(real, conversation(question), max_tokens=20)[0] for question in QUESTIONS]
-        other = llm.load(LlmSettings(system_prompt=SYSTEM.content), fresh)
+        other = llm.load(SETTINGS, fresh)
         assert [ask(other, conversation(question), max_tokens=20)[0] for question in QUESTIONS] == expected
         other.close()
 
@@ -453,10 +455,8 @@ class TestWriting:
 
 
 class TestPromptCache:
-    SETTINGS = LlmSettings(system_prompt=SYSTEM.content)
-
     def load(self, folder: Path, **changes: object) -> LlamaLlm:
-        return llm.load(dataclasses.replace(self.SETTINGS, **changes), folder)  # type: ignore[arg-type]
+        return llm.load(dataclasses.replace(SETTINGS, **changes), folder)  # type: ignore[arg-type]
 
     def counts(self, engine: LlamaLlm) -> tuple[int, ...]:
         assert engine.cache is not None
