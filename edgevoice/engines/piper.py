@@ -213,6 +213,8 @@ def _onnx_metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
         while file.tell() < size:
             tag = _varint(file)
+            if tag >> 3 == 0:  # no field has this number, but a file of zeros would be walked in steps of two bytes
+                raise ValueError(f"{path.name} is damaged")
             if tag & 7 == 0:
                 _varint(file)
             elif tag & 7 == 2:

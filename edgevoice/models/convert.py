@@ -105,6 +105,8 @@ def onnx_metadata(path: Path) -> dict[str, str]:
         while file.tell() < size:
             key = _varint(file.read, path)
             field, wire = key >> 3, key & 7
+            if field == 0:  # no field has this number, but a file of zeros would be walked in steps of two bytes
+                raise ModelError(f"{path.name} is no ONNX file")
             if wire == _LENGTH_DELIMITED:
                 length = _varint(file.read, path)
                 if file.tell() + length > size:
