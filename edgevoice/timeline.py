@@ -14,7 +14,6 @@ import dataclasses
 import io
 import json
 import re
-import wave
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -33,7 +32,7 @@ PEAK_FRAMES = 64
 PEAKS_LIMIT = 400_000
 """stretches a channel at most; a longer recording gets longer ones, so that the page stays small"""
 AUDIO_LIMIT = 10_000_000
-"""bytes of recording, as text in the page, up to which it can be played there: a minute and three quarters at 16 kHz"""
+"""characters of recording up to which the page carries it: some six minutes of conversation at 16 kHz"""
 OPEN_END_S = 1.0
 """a thing whose end is not in the trace is drawn this long at most"""
 
@@ -69,12 +68,13 @@ def model(events: Iterable[Row], mic: Int16 | None, speaker: Int16 | None, rate:
     recorded = max((len(side) / heard_at for side in (mic, speaker) if side is not None), default=0.0)
     owner = waterfall.owners(rows)
     lanes = _Lanes(rows, time, owner, end=max([recorded, *moments]))
+    tts = lanes.tts()
     return {
         "rate": time.rate, "audioRate": heard_at, "start": 0.0 if recorded else min(moments, default=0.0), "end": lanes.end,
         "version": str(session.get("version", "")), "models": _words(session.get("models")), "stepped": time.stepped,
         "waves": {name: _peaks(side, heard_at) for name, side in (("mic", mic), ("speaker", speaker)) if side is not None},
         "vad": lanes.vad(),
-        "speech": lanes.speech(), "stt": lanes.stt(), "llm": lanes.llm(), "tts": lanes.tts(), "playback": lanes.playback(),
+        "speech": lanes.speech(), "stt": lanes.stt(), "llm": lanes.llm(), "tts": tts, "playback": lanes.playback(tts),
         "state": lanes.states(), "flags": lanes.flags(),
         "turns": [dataclasses.asdict(timing) | {"remarks": waterfall.remarks(timing)} for timing in waterfall.stages(rows, time.rate)],
         "stages": [{"name": name, "label": waterfall.LABELS[name]} for name in waterfall.STAGES],
@@ -155,25 +155,27 @@ class _Lanes:
                 chunk["b"] = max(chunk["a"], min(self.end, chunk["a"] + OPEN_END_S))
         return chunks
 
-    def playback(self) -> list[dict[str, Any]]:
-        """What was heard of each generation; ``pauses`` inside it, ``cut`` where it was silenced before its end."""
+    def playback(self, tts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What was heard of each generation: ``holes`` where it was silent meanwhile, ``cut`` where it was silenced before its end, and
+        ``parts``, the chunks as they were heard."""
         found: dict[Any, dict[str, Any]] = {}
-        for row in self.of("playback_first_sample", "playback_end", "playback_silent", "barge_in_paused", "barge_in_rejected"):
-            at = self._at(row)
+        for row in self.of("playback_first_sample", "playback_end", "playback_silent", "barge_in_paused", "barge_in_rejected", "underrun"):
+            at, frames = self._at(row), waterfall.number(row, "frames")
             item = found.get(row.get("generation"))
             if row["event"] == "playback_first_sample":
-                found.setdefault(row.get("generation"), {"a": at, "b": self.end, "cut": False, "pauses": [], **self._ids(row)})
+                found.setdefault(row.get("generation"), {"a": at, "b": self.end, "cut": False, "holes": [], **self._ids(row)})
             elif item is None:
                 continue
-            elif row["event"] == "barge_in_paused":
-                item["pauses"].append({"a": at, "b": self.end})
+            elif row["event"] in ("barge_in_paused", "underrun"):
+                played = None if frames is None else frames / self._time.rate
+                item["holes"].append({"a": at, "b": None, "played": played, "late": row["event"] == "underrun"})
             elif row["event"] == "barge_in_rejected":
-                for pause in item["pauses"][-1:]:
-                    pause["b"] = at
+                for hole in item["holes"][-1:]:
+                    hole["b"] = at
             else:
                 item["b"], item["cut"] = at, row["event"] == "playback_silent"
-                for pause in item["pauses"][-1:]:
-                    pause["b"] = min(pause["b"], at)
+        for item in found.values():
+            item["parts"] = _parts(item, [chunk for chunk in tts if chunk["generation"] == item["generation"]])
         return list(found.values())
 
     def states(self) -> list[dict[str, Any]]:
@@ -203,6 +205,27 @@ class _Lanes:
         return {"generation": generation, "turn": turn if generation is None else self._owner.get(generation, turn)}
 
 
+def _parts(item: dict[str, Any], chunks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where in a reply's playback each of its chunks was heard.  A hole whose end was not traced ends when the chunk that was missing was
+    there, or with the playback."""
+    played, parts = 0.0, []
+    for chunk in chunks:
+        if chunk["seconds"] is None:
+            break
+        for hole in item["holes"]:
+            if hole["late"] and hole["b"] is None and hole["played"] is not None and hole["played"] < played + chunk["seconds"]:
+                hole["b"] = max(hole["a"], min(chunk["b"], item["b"]))
+        silent = [(hole["played"], hole["b"] - hole["a"]) for hole in item["holes"] if hole["b"] is not None and hole["played"] is not None]
+        start = item["a"] + played + sum(length for at, length in silent if at <= played)
+        played += chunk["seconds"]
+        end = item["a"] + played + sum(length for at, length in silent if at < played)
+        if start < item["b"]:
+            parts.append({"a": round(start, 3), "b": round(min(end, item["b"]), 3), "text": chunk["text"]})
+    for hole in item["holes"]:
+        hole["b"] = item["b"] if hole["b"] is None else min(hole["b"], item["b"])
+    return parts
+
+
 def _peaks(samples: Int16, rate: int) -> dict[str, Any]:
     """Least and greatest sample of each stretch of ``step`` seconds, as int8, interleaved, base64."""
     frames = max(PEAK_FRAMES, -(-len(samples) // PEAKS_LIMIT))
@@ -212,18 +235,17 @@ def _peaks(samples: Int16, rate: int) -> dict[str, Any]:
 
 
 def _audio(mic: Int16 | None, speaker: Int16 | None, rate: int) -> str:
-    """The stereo recording as a WAV file in base64; "" where there is none, or too much of it."""
-    if mic is None or speaker is None or max(len(mic), len(speaker)) * 16 // 3 > AUDIO_LIMIT:
+    """The stereo recording as a FLAC file in base64, which every browser plays; "" where there is none, or too much of it."""
+    if mic is None or speaker is None or not len(mic) or max(len(mic), len(speaker)) > AUDIO_LIMIT * 4:
         return ""
-    stereo = np.zeros((max(len(mic), len(speaker)), 2), "<i2")
+    import soundfile
+
+    stereo = np.zeros((max(len(mic), len(speaker)), 2), np.int16)
     stereo[:len(mic), 0], stereo[:len(speaker), 1] = mic, speaker
     buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(stereo.tobytes())
-    return base64.b64encode(buffer.getvalue()).decode()
+    soundfile.write(buffer, stereo, rate, format="FLAC", subtype="PCM_16")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    return text if len(text) <= AUDIO_LIMIT else ""
 
 
 def _script_safe(data: Any) -> str:

@@ -30,6 +30,9 @@ WINDOW_S = 10.0
 STEPPED_S = 0.25
 """a real device is seen late by less than this at least half of the time"""
 
+PERIOD_S = 0.05
+"""a device counts the frames it is about to play like those it has just captured, so that a sound may seem to play up to a period before
+it was made; no device's period is longer"""
 ONSET_WITHIN_S = 2.0
 """speech that began earlier is not what was noticed now (a wake word takes one second)"""
 
@@ -195,7 +198,7 @@ def remarks(timing: TurnTiming) -> list[str]:
              f"{timing.reply_s:.1f} s heard" if timing.reply_s is not None else "",
              f"ended by {timing.finish}" if timing.finish else "",
              f"attempt {timing.attempts}" if timing.attempts > 1 else "",
-             f"{timing.underruns} gaps" if timing.underruns else ""]
+             f"{timing.underruns} gap{'s' * (timing.underruns > 1)} in the sound" if timing.underruns else ""]
     if any(facts):
         lines.append("reply: " + ", ".join(fact for fact in facts if fact))
     for barge in timing.barge_ins:
@@ -284,7 +287,8 @@ def _timing(turn: int | None, own: Sequence[Row], rows: Sequence[Row], time: Dev
         turn=turn, generation=generation, attempts=len(generations), origin=origin, origin_s=round(zero, 4),
         speech_end_detected=None if end is None else round(time.at(end["t"]) - zero, 4),
         endpoint=decided, stt_final=stage(finals[-1] if finals else None), llm_first_token=stage(token),
-        tts_chunk=stage(first_of("tts_chunk")), tts_first_chunk=stage(first_of("tts_first_chunk")), playback_first_sample=v2v,
+        tts_chunk=stage(first_of("tts_chunk")), tts_first_chunk=_not_after(stage(first_of("tts_first_chunk")), v2v),
+        playback_first_sample=v2v,
         llm_done=stage(done), playback_end=stage(drained),
         v2v_s=v2v if origin == "speech_end" else None,
         compute_s=None if v2v is None or decided is None else round(v2v - decided, 4),
@@ -329,8 +333,15 @@ def _barge_ins(own: Sequence[Row], rows: Sequence[Row], time: DeviceTime) -> Ite
             found = next((s for s in later if s["event"] == name), None)
             return None if found is None else round(time.of(found) - onset, 4)
 
-        yield BargeIn(row.get("generation"), round(onset, 4), round(time.at(row["t"]) - onset, 4), after("barge_in_paused"),
-                      after("barge_in_confirmed"), after("barge_in_rejected"), after("playback_silent"))
+        paused, silent = after("barge_in_paused"), after("playback_silent")
+        confirmed = _not_after(after("barge_in_confirmed"), silent)
+        noticed = _not_after(round(time.at(row["t"]) - onset, 4), paused or confirmed)
+        yield BargeIn(row.get("generation"), round(onset, 4), noticed, paused, confirmed, after("barge_in_rejected"), silent)
+
+
+def _not_after(cause: float | None, effect: float | None) -> float | None:
+    """``cause`` no later than what it led to, where only the counting of a period's frames says otherwise."""
+    return effect if cause is not None and effect is not None and effect < cause <= effect + PERIOD_S else cause
 
 
 def _bar(start: float, end: float, *, unicode: bool) -> str:

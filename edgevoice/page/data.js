@@ -35,13 +35,17 @@ function pyramid(wave) {
 
 const WAVES = Object.fromEntries(Object.entries(DATA.waves).map(([name, wave]) => [name, pyramid(wave)]));
 
-// The recording itself, where the page carries it: for playing, and for the waveform closer than the finest level.
+// The recording itself, where the page carries it: for playing, and, once decoded, for the waveform closer than the finest level.
 const SOUND = (() => {
-  const text = byId("wav").textContent.trim();
-  if (!text) return null;
-  const file = bytes(text), header = 44;
-  return { file, samples: new Int16Array(file.buffer, header, (file.length - header) >> 1), channel: { mic: 0, speaker: 1 } };
+  const text = byId("sound").textContent.trim();
+  return text ? { file: bytes(text), mic: null, speaker: null } : null;
 })();
+async function decode(done) {
+  const context = new OfflineAudioContext(2, 1, DATA.audioRate), sound = await context.decodeAudioData(SOUND.file.buffer.slice(0));
+  SOUND.mic = sound.getChannelData(0);
+  SOUND.speaker = sound.getChannelData(1);
+  done();
+}
 
 // First index of sorted items whose key is not below x.
 function lowerBound(items, x, key) {

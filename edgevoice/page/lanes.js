@@ -2,14 +2,14 @@
 // A drawing context g here is {c: canvas 2d, x: seconds -> pixels, from, to, left, right, color: theme, hits: []}.
 
 const STAGE_COLOR = {
-  speech_end_detected: "vad", endpoint: "wait", stt_final: "user", llm_first_token: "think", tts_chunk: "thinkSoft", tts_first_chunk: "voice",
-  playback_first_sample: "out",
+  speech_end_detected: "vad", endpoint: "wait", stt_final: "user", llm_first_token: "think", tts_chunk: "thinkSoft",
+  tts_first_chunk: "voice", playback_first_sample: "out",
 };
 const ON_PALE = ["endpoint", "tts_chunk"]; // bars on which the page's own ink reads better
 const STATE_COLOR = { idle: "faint", listening: "user", thinking: "think", speaking: "out", holding: "stop", followup: "voice" };
 const FLAG_COLOR = {
-  wake: "user", endpoint: "muted", earcon: "faint", error: "stop", barge_in_onset: "stop", barge_in_confirmed: "stop", barge_in_paused: "stop",
-  barge_in_rejected: "voice", playback_silent: "stop", underrun: "stop", cancel: "muted",
+  wake: "user", endpoint: "muted", earcon: "faint", error: "stop", barge_in_onset: "stop", barge_in_confirmed: "stop",
+  barge_in_paused: "stop", barge_in_rejected: "voice", playback_silent: "stop", underrun: "stop", cancel: "muted",
 };
 const FLAG_RANK = { error: 0, barge_in_confirmed: 1, wake: 2, barge_in_rejected: 2, underrun: 2, barge_in_onset: 3, endpoint: 4 };
 const SMALL = '11px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
@@ -72,7 +72,8 @@ function label(g, text, x0, x1, y, color, font = PLAIN, alpha = 1) {
 
 const visible = (g, items) => items.filter((item) => item.b >= g.from && item.a <= g.to);
 const span = (item) => `${seconds(item.a, 3)} – ${seconds(item.b, 3)}  ·  ${millis(item.b - item.a)}`;
-const whose = (item) => (item.turn === null || item.turn === undefined ? "" : `turn ${item.turn}`) + (item.generation ? `, generation ${item.generation}` : "");
+const whose = (item) =>
+  [(item.turn ?? null) === null ? "" : `turn ${item.turn}`, item.generation ? `generation ${item.generation}` : ""].filter(Boolean).join(", ");
 
 function drawWave(g, name, y, h, color) {
   const wave = WAVES[name], middle = y + h / 2, perPixel = (g.to - g.from) / (g.right - g.left);
@@ -81,7 +82,7 @@ function drawWave(g, name, y, h, color) {
   if (!wave) return;
   const scale = (h / 2 - 2) / wave.peak;
   g.c.fillStyle = color;
-  if (SOUND && perPixel < wave.levels[0].step / 4) return drawSamples(g, name, middle, scale / 256, color);
+  if (SOUND && SOUND[name] && perPixel < wave.levels[0].step / 4) return drawSamples(g, SOUND[name], middle, scale * 128, color);
   const level = wave.levels.findLast((l) => l.step <= perPixel) || wave.levels[0], pairs = level.data.length >> 1;
   g.c.beginPath();
   for (let px = g.left; px < g.right; px++) {
@@ -98,14 +99,29 @@ function drawWave(g, name, y, h, color) {
   g.c.fill();
 }
 
-function drawSamples(g, name, middle, scale, color) {
-  const channel = SOUND.channel[name], rate = DATA.audioRate, first = Math.max(0, Math.floor(g.from * rate));
-  const last = Math.min(SOUND.samples.length / 2, Math.ceil(g.to * rate) + 1);
+function drawSamples(g, samples, middle, scale, color) {
+  const rate = DATA.audioRate, first = Math.max(0, Math.floor(g.from * rate)), last = Math.min(samples.length, Math.ceil(g.to * rate) + 1);
   g.c.strokeStyle = color;
   g.c.lineWidth = 1.25;
   g.c.beginPath();
-  for (let i = first; i < last; i++) g.c.lineTo(g.x(i / rate), middle - SOUND.samples[2 * i + channel] * scale);
+  for (let i = first; i < last; i++) g.c.lineTo(g.x(i / rate), middle - samples[i] * scale);
   g.c.stroke();
+}
+
+// The texts of one reply's clauses: each in its own box, or, where these are too narrow, one after the other over all of them or behind.
+function clauses(g, chunks, y, until) {
+  if (!chunks.length || chunks[0].a > g.to) return;
+  const start = chunks[0].a, end = Math.max(...chunks.map((chunk) => chunk.b)), width = g.x(end) - g.x(start);
+  if (width > chunks.length * 70) {
+    chunks.forEach((chunk, k) => {
+      const next = k + 1 < chunks.length ? chunks[k + 1].a : until;
+      label(g, chunk.text, g.x(chunk.a) + 6, g.x(next) - 4, y, g.color.ink);
+    });
+  } else {
+    const inside = width > 110 || until <= end;
+    const [from, to] = inside ? [start, end] : [end, until];
+    label(g, chunks.map((chunk) => chunk.text.trim()).join(" "), g.x(from) + 6, g.x(to) - 5, y, g.color.ink);
+  }
 }
 
 const LANES = [
@@ -143,14 +159,16 @@ const LANES = [
         for (const s of segments(turn)) {
           const a = zero + s.a, b = zero + s.b, color = g.color[STAGE_COLOR[s.name]];
           box(g, a, b, y + 4, h - 8, color, 1, 2);
-          hit(g, a, b, y, h, s.label, `${millis(s.b - s.a)}, to ${millis(s.b)} after the last speech sample`, `${whose(turn)}  ·  ${span({ a, b })}`);
+          hit(g, a, b, y, h, s.label, `${millis(s.b - s.a)}, to ${millis(s.b)} after the last speech sample`,
+            `${whose(turn)}  ·  ${span({ a, b })}`);
           const from = Math.max(g.x(a), g.left), room = Math.min(g.x(b), g.right) - from - 9;
           g.c.font = SMALL;
           const text = [`${s.label} ${millis(s.b - s.a)}`, s.label, millis(s.b - s.a)].find((t) => g.c.measureText(t).width <= room);
           if (text) label(g, text, from + 5, g.x(b), y + h / 2 + 0.5, g.color[ON_PALE.includes(s.name) ? "ink" : "onBar"], SMALL);
         }
         const room = next ? g.x(next.origin_s) : Infinity;
-        if (g.x(end) + 6 > g.left) label(g, millis(turn.playback_first_sample), g.x(end) + 6, room, y + h / 2 + 0.5, g.color.out, "600 " + PLAIN);
+        const total = millis(turn.playback_first_sample);
+        if (g.x(end) + 6 > g.left) label(g, total, g.x(end) + 6, room, y + h / 2 + 0.5, g.color.out, "600 " + PLAIN);
       });
     },
   },
@@ -204,7 +222,8 @@ const LANES = [
           g.c.fillRect(x0, y + 21, 1.5, h - 23);
           g.c.font = SMALL;
           const from = Math.max(x0 + 5, g.left + 2), shown = fitted(g, part.text, Math.min(x1, g.right) - from - 3, true);
-          const kept = Math.max(0, shown.length - rest.length), used = label(g, shown.slice(0, kept), from, x1 + 9, y + 31, g.color.ink, SMALL);
+          const kept = Math.max(0, shown.length - rest.length);
+          const used = label(g, shown.slice(0, kept), from, x1 + 9, y + 31, g.color.ink, SMALL);
           label(g, shown.slice(kept), from + used, x1 + 9, y + 31, g.color.muted, SMALL);
           g.hits.push({ x0, x1: Math.max(x1, x0 + 4), y: y + 20, h: h - 20, title: "words so far", settled, rest, wide: x1 - x0,
             note: `${whose(item)}  ·  ${seconds(part.a, 3)}` });
@@ -216,7 +235,8 @@ const LANES = [
     name: "Language model", height: 42,
     draw(g, y, h) {
       DATA.llm.forEach((item, k) => {
-        const next = DATA.llm[k + 1], limit = next ? g.x(next.a) - 6 : Infinity, text = item.tokens.map((token) => token.text).join("").trim();
+        const next = DATA.llm[k + 1], limit = next ? g.x(next.a) - 6 : Infinity;
+        const text = item.tokens.map((token) => token.text).join("").trim();
         if (item.a > g.to) return;
         box(g, item.a, item.b, y + 21, h - 23, item.finish === "cancelled" ? g.color.stop : g.color.think, 0.16);
         label(g, text, g.x(item.a), limit, y + 10, g.color.ink);
@@ -229,8 +249,8 @@ const LANES = [
           g.c.fillStyle = g.color.think;
           g.c.fillRect(x0, y + 21, i ? 1 : 2, h - 23);
           label(g, token.text.trim(), x0 + 4, g.x(end), y + 31, g.color.ink, SMALL);
-          g.hits.push({ x0, x1: Math.max(g.x(end), x0 + 3), y: y + 20, h: h - 20, title: i ? "token" : "first token", body: `“${token.text}”`,
-            note: `${whose(item)}  ·  ${seconds(token.a, 3)}`, wide: g.x(end) - x0 });
+          g.hits.push({ x0, x1: Math.max(g.x(end), x0 + 3), y: y + 20, h: h - 20, title: i ? "token" : "first token",
+            body: `“${token.text}”`, note: `${whose(item)}  ·  ${seconds(token.a, 3)}`, wide: g.x(end) - x0 });
         });
       });
     },
@@ -238,26 +258,19 @@ const LANES = [
   {
     name: "Synthesis", height: 30,
     draw(g, y, h) {
-      const replies = [...new Set(DATA.tts.map((c) => c.generation))].map((id) => DATA.tts.filter((c) => c.generation === id));
-      const together = new Set(); // replies whose clauses are too close for a text each
-      replies.forEach((chunks, k) => {
-        const end = Math.max(...chunks.map((chunk) => chunk.b)), width = g.x(end) - g.x(chunks[0].a), next = replies[k + 1];
-        if (width > chunks.length * 60 || chunks[0].a > g.to) return;
-        chunks.forEach((chunk) => together.add(chunk));
-        label(g, chunks.map((chunk) => chunk.text).join("  |  "), g.x(end) + 6, next ? g.x(next[0].a) - 6 : Infinity, y + h / 2 + 0.5, g.color.ink);
-      });
-      DATA.tts.forEach((chunk, k) => {
-        const next = DATA.tts[k + 1];
-        if (chunk.a > g.to) return;
+      for (const chunk of DATA.tts) {
+        if (chunk.a > g.to) break;
         box(g, chunk.a, chunk.b, y + 4, h - 8, g.color.voice, 0.28);
         if (chunk.sound !== null) box(g, chunk.a, chunk.sound, y + 4, h - 8, g.color.voice, 0.5);
         g.c.fillStyle = g.color.voice;
         if (chunk.a >= g.from) g.c.fillRect(g.x(chunk.a), y + 4, 1.5, h - 8);
-        if (!together.has(chunk)) label(g, chunk.text, g.x(chunk.a) + 6, next ? g.x(next.a) - 4 : Infinity, y + h / 2 + 0.5, g.color.ink);
-        hit(g, chunk.a, chunk.b, y, h, "clause to be spoken", chunk.spoken && chunk.spoken !== chunk.text ? `${chunk.text} → ${chunk.spoken}` : chunk.text,
-          `${whose(chunk)}  ·  ${span(chunk)}` + (chunk.sound !== null ? `  ·  first sound after ${millis(chunk.sound - chunk.a)}` : "") +
-          (chunk.seconds ? `  ·  plays ${seconds(chunk.seconds)}` : ""));
-      });
+        const said = chunk.spoken && chunk.spoken !== chunk.text.trim() ? `${chunk.text} → ${chunk.spoken}` : chunk.text;
+        const first = chunk.sound === null ? "" : `  ·  first sound after ${millis(chunk.sound - chunk.a)}`;
+        hit(g, chunk.a, chunk.b, y, h, "clause to be spoken", said,
+          `${whose(chunk)}  ·  ${span(chunk)}${first}` + (chunk.seconds ? `  ·  plays ${seconds(chunk.seconds)}` : ""));
+      }
+      const replies = [...new Set(DATA.tts.map((c) => c.generation))].map((id) => DATA.tts.filter((c) => c.generation === id));
+      replies.forEach((chunks, k) => clauses(g, chunks, y + h / 2 + 0.5, replies[k + 1] ? replies[k + 1][0].a : Infinity));
     },
   },
   {
@@ -265,18 +278,17 @@ const LANES = [
     draw(g, y, h) {
       for (const item of visible(g, DATA.playback)) {
         box(g, item.a, item.b, y + 4, h - 8, g.color.out, 0.3);
-        for (const pause of item.pauses) box(g, pause.a, pause.b, y + 4, h - 8, g.color.stop, 0.35);
-        let at = item.a;
-        for (const chunk of DATA.tts.filter((c) => c.generation === item.generation)) {
-          const end = Math.min(item.b, at + (chunk.seconds || Infinity));
-          if (at >= item.b || (!chunk.seconds && chunk.sound === null)) break;
-          g.c.fillStyle = g.color.out;
-          if (at >= g.from && at <= g.to) g.c.fillRect(g.x(at), y + 4, 1.5, h - 8);
-          label(g, chunk.text, g.x(at) + 6, g.x(end) - 3, y + h / 2 + 0.5, g.color.ink);
-          hit(g, at, end, y, h, "heard", chunk.text, `${whose(item)}  ·  ${span({ a: at, b: end })}`);
-          at = end;
+        for (const hole of item.holes) {
+          box(g, hole.a, hole.b, y + 4, h - 8, g.color.stop, 0.4, 1);
+          hit(g, hole.a, hole.b, y, h, "silent", "", `${whose(item)}  ·  ${span(hole)}`);
         }
-        if (at === item.a) hit(g, item.a, item.b, y, h, item.cut ? "heard, then interrupted" : "heard", "", `${whose(item)}  ·  ${span(item)}`);
+        hit(g, item.a, item.b, y, h, item.cut ? "heard, then interrupted" : "heard", "", `${whose(item)}  ·  ${span(item)}`);
+        for (const part of item.parts) {
+          g.c.fillStyle = g.color.out;
+          if (part.a >= g.from && part.a <= g.to) g.c.fillRect(g.x(part.a), y + 4, 1.5, h - 8);
+          hit(g, part.a, part.b, y, h, "heard", part.text, `${whose(item)}  ·  ${span(part)}`);
+        }
+        clauses(g, item.parts, y + h / 2 + 0.5, item.b);
         if (item.cut && item.b >= g.from && item.b <= g.to) {
           g.c.fillStyle = g.color.stop;
           g.c.fillRect(g.x(item.b) - 1, y + 1, 3, h - 2);

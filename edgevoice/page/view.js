@@ -19,9 +19,8 @@ const laneTops = () => {
 
 function readColors() {
   const style = getComputedStyle(document.documentElement);
-  const names = { thinkSoft: "think-soft" };
-  for (const name of ["bg", "surface", "sunken", "ink", "muted", "faint", "line", "user", "think", "thinkSoft", "voice", "out", "stop", "vad", "wait", "band"]) {
-    colors[name] = style.getPropertyValue("--" + (names[name] || name)).trim();
+  for (const name of "bg surface sunken ink muted faint line user think thinkSoft voice out stop vad wait band".split(" ")) {
+    colors[name] = style.getPropertyValue("--" + name.replace("Soft", "-soft")).trim();
   }
   colors.onBar = document.documentElement.dataset.theme === "dark" ? "#0f1113" : "#ffffff";
 }
@@ -46,7 +45,7 @@ function redraw() {
     drawn = false;
     drawLanes();
     drawOverview();
-    byId("clock").textContent = seconds(playing() ? cursor : pointer ? timeAt(pointer.x) : cursor ?? view.from);
+    byId("clock").textContent = seconds((pointer && !playing() ? timeAt(pointer.x) : cursor) ?? view.from);
   });
 }
 
@@ -75,7 +74,8 @@ function drawLanes() {
     c.restore();
   });
   for (const flag of DATA.flags) {
-    if (!["barge_in_onset", "barge_in_confirmed", "playback_silent", "error"].includes(flag.event) || flag.a < from || flag.a > to) continue;
+    const struck = ["barge_in_onset", "barge_in_confirmed", "playback_silent", "error"].includes(flag.event);
+    if (!struck || flag.a < from || flag.a > to) continue;
     c.globalAlpha = 0.55;
     c.fillStyle = colors.stop;
     c.fillRect(x(flag.a), RULER + 38 + nameRow(), 1, height);
@@ -191,9 +191,10 @@ function stepTurn(direction) {
 // Playing.
 
 const playing = () => player !== null && !player.paused;
-const player = SOUND ? new Audio(URL.createObjectURL(new Blob([SOUND.file], { type: "audio/wav" }))) : null;
+const player = SOUND ? new Audio(URL.createObjectURL(new Blob([SOUND.file], { type: "audio/flac" }))) : null;
 if (player) {
   byId("play").hidden = false;
+  decode(redraw).catch((error) => console.warn("the recording could not be decoded: " + error.message));
   const follow = () => {
     cursor = player.currentTime;
     if (cursor > view.to || cursor < view.from) show(cursor, cursor + view.to - view.from);
@@ -312,7 +313,8 @@ canvas.addEventListener("wheel", (event) => {
 overview.addEventListener("pointerdown", (event) => {
   overview.setPointerCapture(event.pointerId);
   const go = (e) => {
-    const t = DATA.start + (e.clientX - overview.getBoundingClientRect().left) / overview.clientWidth * DURATION, half = (view.to - view.from) / 2;
+    const x = e.clientX - overview.getBoundingClientRect().left, half = (view.to - view.from) / 2;
+    const t = DATA.start + x / overview.clientWidth * DURATION;
     show(t - half, t + half);
   };
   go(event);

@@ -7,13 +7,13 @@ import io
 import itertools
 import json
 import re
-import wave
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from edgevoice import timeline
 from edgevoice.errors import StorageError
@@ -65,7 +65,7 @@ class TestPage:
         assert made.elements == plain.elements
         assert json.loads(made.scripts["data"])["turns"][0]["text"] == HOSTILE
         assert made.scripts["code"] == plain.scripts["code"]
-        assert made.scripts["wav"] == plain.scripts["wav"]
+        assert made.scripts["sound"] == plain.scripts["sound"]
 
     def test_scripts_set_text_and_never_markup(self) -> None:
         code = Reader(timeline.page([], None, None)).scripts["code"]
@@ -84,16 +84,17 @@ class TestPage:
 
     def test_the_recording_can_be_played(self, talk: Conversation) -> None:
         made = Reader(timeline.page(talk.rows, talk.mic, talk.speaker, RATE))
-        with wave.open(io.BytesIO(base64.b64decode(made.scripts["wav"]))) as file:
-            assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, RATE, 2)
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(made.scripts["sound"])), dtype="int16")
+        assert rate == RATE
         assert np.array_equal(samples[:, 0], talk.mic) and np.array_equal(samples[:, 1], talk.speaker)
 
-    def test_a_long_recording_is_drawn_but_not_carried(self) -> None:
-        long = np.zeros(timeline.AUDIO_LIMIT // 5, np.int16)
-        page = timeline.page([], long, long, RATE)
-        assert not Reader(page).scripts.get("wav", "").strip()
-        assert len(page) < 1_500_000
+    @pytest.mark.parametrize("seconds", [2, 20])
+    def test_a_recording_that_is_too_large_is_drawn_but_not_carried(self, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+        monkeypatch.setattr(timeline, "AUDIO_LIMIT", 400_000)
+        noise = np.random.default_rng(0).integers(-32_768, 32_767, (2, seconds * RATE), dtype=np.int16)  # cannot be packed
+        made = Reader(timeline.page([], noise[0], noise[1], RATE))
+        assert bool(made.scripts.get("sound", "").strip()) is (seconds == 2)
+        assert json.loads(made.scripts["data"])["waves"]["mic"]["peaks"]
 
     @pytest.mark.parametrize("talked", [True, False])
     def test_without_a_recording(self, talk: Conversation, talked: bool) -> None:
@@ -166,16 +167,36 @@ class TestModel:
     def test_playback_ends_or_is_cut(self, model: dict[str, Any], talk: Conversation) -> None:
         whole, _, cut = model["playback"]
         assert (whole["a"], whole["b"]) == pytest.approx(talk.spoken[0], abs=1e-3)
-        assert not whole["cut"] and not whole["pauses"]
+        assert not whole["cut"] and not whole["holes"]
         assert cut["cut"] and cut["turn"] == 3
-        assert cut["pauses"] == [{"a": pytest.approx(talk.spoken[2][1], abs=1e-3), "b": cut["b"]}]
+        assert [(hole["a"], hole["b"]) for hole in cut["holes"]] == [(pytest.approx(talk.spoken[2][1], abs=1e-3), cut["b"])]
 
     def test_a_reply_that_goes_on_after_a_pause(self) -> None:
         rows = [{"t": float(t), "event": event, "generation": 1, "sample": int(t * RATE)} for t, event in (
             (1, "playback_first_sample"), (2, "barge_in_paused"), (3, "barge_in_rejected"), (5, "playback_end"))]
         (item,) = timeline.model(rows, None, None, RATE)["playback"]
-        assert item["pauses"] == [{"a": 2.0, "b": 3.0}]
+        assert [(hole["a"], hole["b"]) for hole in item["holes"]] == [(2.0, 3.0)]
         assert item["b"] == 5.0 and not item["cut"]
+
+    def test_chunks_are_heard_after_what_held_them(self) -> None:
+        """Three chunks of 1 s; the second came 0.5 s too late, and the reply was paused for 1 s in the middle of the third."""
+        rows: list[dict[str, Any]] = [{"t": 0.0, "event": "session", "sample": 0, "rate": RATE}]
+
+        def put(event: str, at: float, played: float | None = None, **facts: Any) -> None:
+            sample = {} if played is None else {"sample": round(at * RATE), "frames": round(played * RATE)}
+            rows.append({"t": at, "event": event, "generation": 1, "turn": 1, **sample, **facts})
+
+        for text, begun, done in (("one", 0.5, 0.9), ("two", 0.9, 2.5), ("three", 2.5, 2.7)):
+            put("tts_chunk", begun, text=text)
+            put("tts_chunk_done", done, frames=RATE)
+        put("playback_first_sample", 1.0, 0.0)
+        put("underrun", 2.0, 1.0)
+        put("barge_in_paused", 4.0, 2.5)
+        put("barge_in_rejected", 5.0)
+        put("playback_end", 5.5, 3.0)
+        (item,) = timeline.model(rows, None, None)["playback"]
+        assert [tuple(part.values()) for part in item["parts"]] == [(1.0, 2.0, "one"), (2.5, 3.5, "two"), (3.5, 5.5, "three")]
+        assert [(hole["a"], hole["b"]) for hole in item["holes"]] == [(2.0, 2.5), (4.0, 5.0)]
 
     def test_states_join_without_gaps(self, model: dict[str, Any]) -> None:
         states = model["state"]
