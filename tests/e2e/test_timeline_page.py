@@ -49,9 +49,8 @@ def browse(folder: Path, page: str, moves: str = "", width: int = 1280) -> tuple
     made = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}",
-         f"--window-size={width},900", "--enable-logging=stderr", "--autoplay-policy=no-user-gesture-required", "--virtual-time-budget=3000",
-         f"--screenshot={folder / 'page.png'}",
-         path.as_uri()],
+         f"--window-size={width},900", "--enable-logging=stderr", "--autoplay-policy=no-user-gesture-required",
+         "--virtual-time-budget=3000", f"--screenshot={folder / 'page.png'}", path.as_uri()],
         capture_output=True, text=True, timeout=120, check=False)
     console = "\n".join(line for line in made.stderr.splitlines() if "CONSOLE" in line)
     found = re.search(r"PROBE (\{.*\}) END", console)
