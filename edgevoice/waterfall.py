@@ -97,6 +97,8 @@ class TurnTiming:
     reply_s: float | None
     """seconds of the reply that were played"""
     underruns: int
+    stepped: bool
+    """the device's clock waited for the engines: what they took is not in these figures"""
     barge_ins: tuple[BargeIn, ...]
     errors: tuple[str, ...]
 
@@ -190,7 +192,9 @@ def remarks(timing: TurnTiming) -> list[str]:
     lines = []
     if timing.origin != "speech_end":
         lines.append("counted from the " + ("endpoint" if timing.origin == "endpoint" else "turn's first event") + ": no speech was traced")
-    if timing.compute_s is not None:
+    if timing.stepped:
+        lines.append("not in real time: the device's clock waited for the engines, so that what they took is not counted")
+    elif timing.compute_s is not None:
         lines.append(f"endpoint to first sound {timing.compute_s * 1000:.0f} ms")
     facts = [f"{timing.tokens} tokens" if timing.tokens is not None else "",
              f"{timing.tokens_per_s:.0f} a second" if timing.tokens_per_s is not None else "",
@@ -296,7 +300,7 @@ def _timing(turn: int | None, own: Sequence[Row], rows: Sequence[Row], time: Dev
         tokens=None if tokens is None else int(tokens), tokens_per_s=_pace(stream),
         prompt_tokens=_whole(done, "prompt_tokens"), cached_tokens=_whole(done, "cached_tokens"),
         finish=str(done["finish"]) if done is not None and "finish" in done else None,
-        reply_s=None if frames is None else round(frames / time.rate, 3), underruns=len(of_generation("underrun")),
+        reply_s=None if frames is None else round(frames / time.rate, 3), underruns=len(of_generation("underrun")), stepped=time.stepped,
         barge_ins=tuple(_barge_ins(own, rows, time)), errors=tuple(_error(row) for row in named.get("error", [])))
 
 

@@ -200,6 +200,19 @@ class TestDeviceTime:
         assert time.at(rows[99]["t"] + 1.0) == pytest.approx(100 * 0.032, abs=0.04)
         assert time.at(wall) == pytest.approx(400 * 0.032, abs=0.001)
 
+    def test_figures_without_the_engines_time_say_so(self) -> None:
+        """A clock eight times as fast as real time, which stands still for a second before the reply."""
+        rows: list[dict[str, Any]] = []
+        for row in conversation().rows:
+            seconds = row["t"] - T0
+            rows.append(row | {"t": T0 + seconds / 8 + (1.0 if seconds > 3.0 else 0.0)})
+        first = turn(rows, 1)
+        assert first.stepped
+        assert first.v2v_s == pytest.approx(0.94, abs=1e-4)
+        assert first.llm_first_token == pytest.approx(0.51, abs=0.05)
+        assert "not in real time" in waterfall.draw(first, 120, unicode=False)
+        assert "not in real time" not in waterfall.draw(turn(conversation().rows, 1), 120, unicode=False)
+
     def test_a_hundred_thousand_events_are_read_in_a_moment(self) -> None:
         rows = [{"t": T0 + k * 0.032, "event": "vad", "sample": k * 512} for k in range(100_000)]
         time = DeviceTime(rows, RATE)
