@@ -6,6 +6,7 @@ heard.  Waiting looks at the clock: a card that takes nothing for ``STALL_S`` is
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from edgevoice.errors import DeviceError
 from edgevoice.rt.cards import Card, choose
 from edgevoice.rt.contract import Int16
 from edgevoice.rt.pyaudio_device import STALL_S, PyAudioLibrary
+from edgevoice.rt.quiet import without_noise
 
 BUFFER_S = 2.0
 PERIOD_S = 0.02
@@ -40,7 +42,13 @@ class Loudspeaker:
         self._stream: Any = None
 
     def __enter__(self) -> Loudspeaker:
-        self._library = PyAudioLibrary().__enter__()
+        self._silence = contextlib.ExitStack()
+        self._silence.enter_context(without_noise())
+        try:
+            self._library = PyAudioLibrary().__enter__()
+        except BaseException:
+            self._silence.close()
+            raise
         try:
             self.card = card = choose(self._library.cards(), self._wanted, "output")
             if not self._library.supports(card.index, "output", self.rate):
@@ -66,6 +74,7 @@ class Loudspeaker:
                 pass
             stream.close()
         self._library.__exit__()
+        self._silence.close()
 
     def write(self, samples: Int16) -> None:
         """Play after what was written before; waits while ``BUFFER_S`` are waiting."""

@@ -1,15 +1,42 @@
-"""Keeps ALSA and JACK from writing to stderr about devices that are not there."""
+"""Keeps ALSA, JACK and PortAudio from writing to stderr about devices that are not there or do not fit."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import re
+import sys
+from collections.abc import Iterator
 
 _HANDLERS = (
     ("libasound.so.2", "snd_lib_error_set_handler"),
     ("libjack.so.0", "jack_set_error_function"),
     ("libjack.so.0", "jack_set_info_function"),
 )
+
+
+_NOISE = re.compile(rb"Expression '.*' failed in '|ALSA lib |Cannot connect to server|jack server is not running|JackShm|connect\(2\) call")
+"""Lines that those libraries write, PortAudio's without a way to ask it not to."""
+
+
+@contextlib.contextmanager
+def without_noise() -> Iterator[None]:
+    """While devices are probed and opened: what goes to stderr, from any thread, is held back, and then written but for the noise."""
+    sys.stderr.flush()
+    held, real = os.memfd_create("stderr"), os.dup(2)
+    os.dup2(held, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(real, 2)
+        os.lseek(held, 0, os.SEEK_SET)
+        with os.fdopen(held, "rb") as file:
+            kept = [line for line in file if not _NOISE.match(line)]
+        if kept:
+            os.write(real, b"".join(kept))
+        os.close(real)
 
 
 def quiet() -> None:

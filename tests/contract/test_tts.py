@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +41,20 @@ def folder() -> Path:
 @pytest.fixture(scope="module")
 def voice(folder: Path) -> Iterator[Tts]:
     made = tts.load(TtsSettings(), folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def calm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tts]:
+    """The same voice without its chance, so that a recognizer hears the same each time."""
+    home = tmp_path_factory.mktemp("calm")
+    for name in ("model.onnx", "tokens.txt"):
+        (home / name).symlink_to(folder / name)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["inference"].update(noise_scale=0.0, noise_w=0.0)
+    (home / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    made = tts.load(TtsSettings(), home)
     yield made
     made.close()
 
@@ -184,26 +197,27 @@ SENTENCES = (
 
 
 class TestVoice:
-    def test_others_understand_it(self, voice: Tts, recognize: Any) -> None:
-        """A recognizer hears what was written: at most one word of ten differs over all sentences (seen: 2 to 4 of 100)."""
+    @pytest.mark.parametrize(("which", "share"), [("calm", 0.06), ("voice", 0.15)])
+    def test_others_understand_it(self, which: str, share: float, request: pytest.FixtureRequest, recognize: Any) -> None:
+        """A recognizer hears what was written.  Seen: 3 of 83 words wrong for the calm voice, 2 to 6 for the voice as it is."""
+        speaker = request.getfixturevalue(which)
         wrong = total = 0
         for sentence in SENTENCES:
             wanted = re.findall(r"[a-z']+", sentence.lower())
-            heard = recognize(np.concatenate(say(voice, sentence)), voice.rate)
-            wrong += _distance(wanted, heard)
+            wrong += _distance(wanted, recognize(np.concatenate(say(speaker, sentence)), speaker.rate))
             total += len(wanted)
-        assert wrong <= total / 10
+        assert wrong <= share * total
 
-    def test_no_word_is_lost_between_pieces(self, voice: Tts, recognize: Any) -> None:
+    def test_no_word_is_lost_between_pieces(self, calm: Tts, recognize: Any) -> None:
         """Chunks as the chunker cuts them, each spoken alone, give the sentence."""
         chunks = ["Here is", "what I found", "about the weather", "in your town today,", "it will rain in the morning."]
-        sound = np.concatenate([piece for chunk in chunks for piece in say(voice, chunk)])
+        sound = np.concatenate([piece for chunk in chunks for piece in say(calm, chunk)])
         wanted = re.findall(r"[a-z']+", " ".join(chunks).lower())
-        assert _distance(wanted, recognize(sound, voice.rate)) <= 2
+        assert _distance(wanted, recognize(sound, calm.rate)) <= 2
 
-    def test_order(self, voice: Tts, recognize: Any) -> None:
-        said = say(voice, "This is the kitchen. That is the garden. Here is the bathroom.")
-        heard = [" ".join(recognize(piece, voice.rate)) for piece in said]
+    def test_order(self, calm: Tts, recognize: Any) -> None:
+        said = say(calm, "This is the kitchen. That is the garden. Here is the bathroom.")
+        heard = [" ".join(recognize(piece, calm.rate)) for piece in said]
         assert len(heard) == 3
         for text, word in zip(heard, ("kitchen", "garden", "bathroom"), strict=True):
             assert word in text
@@ -257,10 +271,16 @@ class TestRefused:
 
     @pytest.fixture
     def copy(self, folder: Path, tmp_path: Path) -> Path:
+        home = tmp_path / "voice"
+        home.mkdir()
         for name in piper.FILES:
-            (tmp_path / "voice").mkdir(exist_ok=True)
-            shutil.copy(folder / name, tmp_path / "voice" / name)
-        return tmp_path / "voice"
+            (home / name).symlink_to(folder / name)
+        return home
+
+    def put(self, path: Path, content: bytes) -> None:
+        """In place of the link, never through it."""
+        path.unlink()
+        path.write_bytes(content)
 
     def refused(self, folder: Path, words: str, **settings: Any) -> None:
         with pytest.raises(ModelError, match=words) as caught:
@@ -285,30 +305,29 @@ class TestRefused:
 
     @pytest.mark.parametrize("keep", [0, 3, 1000, 30_000_000, -1, -100])
     def test_a_truncated_model(self, copy: Path, keep: int) -> None:
-        data = (copy / "model.onnx").read_bytes()
-        (copy / "model.onnx").write_bytes(data[:keep])
+        self.put(copy / "model.onnx", (copy / "model.onnx").read_bytes()[:keep])
         self.refused(copy, "cut short|metadata")
 
     @pytest.mark.parametrize("content", [b"not a model at all", b"\x00" * 64, b"{}"])
     def test_no_model(self, copy: Path, content: bytes) -> None:
-        (copy / "model.onnx").write_bytes(content)
-        self.refused(copy, "cut short|metadata")
+        self.put(copy / "model.onnx", content)
+        self.refused(copy, "cut short|damaged|metadata")
 
     @pytest.mark.parametrize(("content", "words"), [
         ("", "has no"), ("_ zero\n", "tokens.txt:1"), ("a 1\nb\n", "tokens.txt:2"), ("_ 0\n^ 1\n$ 2\n", "has no")])
     def test_bad_tokens(self, copy: Path, content: str, words: str) -> None:
-        (copy / "tokens.txt").write_text(content)
+        self.put(copy / "tokens.txt", content.encode())
         self.refused(copy, words)
 
     @pytest.mark.parametrize("content", ["", "[]", "{}", '{"audio": {"sample_rate": "x"}, "phoneme_id_map": {}}', '{"audio": 5}'])
     def test_bad_config(self, copy: Path, content: str) -> None:
-        (copy / "config.json").write_text(content)
+        self.put(copy / "config.json", content.encode())
         self.refused(copy, "configuration")
 
     def test_another_rate(self, copy: Path) -> None:
         config = json.loads((copy / "config.json").read_text())
         config["audio"]["sample_rate"] = 16_000
-        (copy / "config.json").write_text(json.dumps(config))
+        self.put(copy / "config.json", json.dumps(config).encode())
         self.refused(copy, "22050 Hz, config.json says 16000")
 
     def test_a_speaker_it_has_not(self, folder: Path) -> None:
