@@ -12,7 +12,6 @@
 
 #define FORWARD ev_vad_forward_avx2
 #define LANES 8
-#define ACCUMULATORS 8
 #define MULTIPLY_ADD(sum, weights, x) ((lanes)_mm256_fmadd_ps((__m256)(weights), _mm256_set1_ps(x), (__m256)(sum)))
 #include "vad_kernel.h"
 #ifdef __clang__

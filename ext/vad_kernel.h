@@ -3,7 +3,6 @@
  *   FORWARD     the function's name
  *   LANES       floats in a vector: 8, 4 or 1
  *   MULTIPLY_ADD(sum, weights, x)    sum + weights * x, `x` one float for all lanes
- *   ACCUMULATORS    vectors kept in registers by the inner loops: a divisor of 64 / LANES, and of 16 for conv0
  *
  * Theory.  A weight is used once a frame, or for the four columns of a frame at most, so the packed order is the order of reading: a
  * block of outputs wide enough to fill the accumulators, and in it input after input.  No sum crosses lanes; the input is the one
@@ -24,6 +23,10 @@ typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef int32_t lane_bits __attribute__((vector_size(4 * LANES)));
 #endif
 typedef lanes lanes_in_memory __attribute__((aligned(4), may_alias));
+
+/* Sums kept in registers by the inner loops: enough of them to hide a multiply-add's latency, and with their weights and inputs they
+ * still fit the 16 registers of x86-64 (with twice as many, GCC spills even on arm64's 32). */
+enum { ACCUMULATORS = 8 };
 
 static inline lanes at(const float *from)
 {

@@ -6,13 +6,16 @@
  * WEIGHTS: the arrays of ev_vad_weights one after another, float32.  Samples and probabilities are raw; frames are taken whole, the
  * stream begins anew where it ends.  EVICT_MB: what is walked through before each frame to push the weights out of the caches (0: nothing).
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "../vad.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+
+#define PAGE ((size_t)2 << 20) /* the net gets a huge page where the system gives one, as in _vad.pyx */
 
 static _Noreturn void fail(const char *what)
 {
@@ -22,7 +25,8 @@ static _Noreturn void fail(const char *what)
 
 static void *need(size_t bytes)
 {
-    void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    size_t unit = bytes > PAGE / 4 ? PAGE : 64;
+    void *memory = aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
     if (!memory)
         fail("out of memory");
     return memory;
@@ -106,7 +110,9 @@ static void measure(ev_vad *vad, long frames, size_t evict)
     }
     if (!audio || count < EV_VAD_FRAME)
         fail("wants at least one frame of samples");
-    unsigned char *walk = evict ? need(evict) : NULL;
+    unsigned char *walk = evict ? malloc(evict) : NULL;
+    if (evict && !walk)
+        fail("out of memory");
     if (walk)
         memset(walk, 1, evict);
     size_t position = 0;
@@ -132,6 +138,9 @@ int main(int argc, char **argv)
         kernel++;
     ev_vad_weights weights = read_weights(argv[1]);
     ev_vad_net *net = need(sizeof *net);
+#ifdef MADV_HUGEPAGE
+    madvise(net, PAGE, MADV_HUGEPAGE);
+#endif
     ev_vad *vad = need(sizeof *vad);
     switch (ev_vad_net_init(net, &weights, kernel)) {
     case EV_VAD_OK: break;

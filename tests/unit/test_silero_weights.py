@@ -54,6 +54,7 @@ def with_value(name: str, value: float) -> dict[str, np.ndarray]:
 
 REFUSED = {
     "empty": (b"", "it is empty"),
+    "zeros": (bytes(4 << 20), "field numbered 0"),
     "text": (b"Not Found\n", "no ONNX file"),
     "no graph": (b"\x08\x08", "has no graph"),
     "no tensors": (onnx({}), "has no tensors"),
