@@ -1,11 +1,11 @@
 """An offline recognizer made to stream.
 
 Theory.  The growing utterance is decoded again and again; words that two successive decodes agree on are committed (``agreement``).
-Each decode is paid for: after one that took ``c`` seconds the next partial waits until ``c / partial_cpu`` seconds of new audio have
-come, so partials use at most that share of a core however slow the machine.  The cost of a decode grows with its window, so past
-``CUT_AFTER_S`` the window is cut at a pause: accepted if its first part, heard alone, reads as the committed words do (a cut inside a
-word would not); past ``LONGEST_S`` the best pause is taken unasked.  A final text therefore costs one decode of a short window, or
-nothing at all if ``settle`` was asked after the last word.
+Each decode is paid for: after one that took ``c`` seconds the next partial waits until ``c / partial_cpu`` seconds of new audio
+have come, so partials use at most that share of a core however slow the machine.  The cost of a decode grows with its window, so
+past ``CUT_AFTER_S`` the window is cut at a pause: accepted if its first part, heard alone, reads as the committed words do (a cut
+inside a word would not); past ``LONGEST_S`` the best pause that was not refused is taken unasked.  A final text therefore costs one
+decode of a short window, or nothing at all if ``settle`` was asked after the last word.
 
 Laws: no audio is ever left out: windows touch; committed text never changes; silence and steady noise have no text; digital silence
 of ``MARGIN`` stands around what is decoded, without which the model clips or repeats short words.
@@ -65,6 +65,7 @@ class OfflineStream:
         self._settled: list[str] = []
         self._transcript = Transcript()
         self._heard: tuple[int, int] | None = None
+        self._refused: set[int] = set()
         self._due = 0
         self._used_up = False
         self.partial_cost_s = 0.0
@@ -166,14 +167,18 @@ class OfflineStream:
         return without_loops(spoken(self._decode_audio(padded)), (span[1] - span[0]) * FRAME / SPEECH_RATE)
 
     def _cut_if_agreed(self) -> None:
-        """Cut at the longest pause whose left side reads as the committed words; one try a partial."""
+        """Cut at the longest pause whose left side reads as the committed words; one try a partial, each pause once."""
         committed = keys(self._transcript.committed)
         for begin, end in self._pauses()[:1]:
             at = (begin + end) // 2 * FRAME
+            if at in self._refused:
+                return
             left = keys(self._words(self._window, at))
             if left and len(left) < len(committed) and common_prefix(left, committed) == len(left):
                 words, self._transcript = self._transcript.cut_agreed(len(left))
                 self._move(at, words)
+            elif len(left) < len(committed):
+                self._refused.add(at)
 
     def _shorten(self) -> None:
         """Cut, unasked, what is longer than a window may be."""
@@ -191,12 +196,15 @@ class OfflineStream:
         return (self._window + int(LEFT_S * SPEECH_RATE)) // FRAME, last // FRAME
 
     def _pauses(self) -> list[tuple[int, int]]:
-        return [(begin, end) for begin, end in self._levels.pauses(*self._cut_range()) if end - begin >= PAUSE_FRAMES]
+        """Where a cut may lie, the best first: the longest of those not yet refused, then the refused ones."""
+        pauses = [(begin, end) for begin, end in self._levels.pauses(*self._cut_range()) if end - begin >= PAUSE_FRAMES]
+        return sorted(pauses, key=lambda pause: (pause[0] + pause[1]) // 2 * FRAME in self._refused)
 
     def _move(self, at: int, words: list[str]) -> None:
         self._settled += words
         self._window = at
         self._heard = None
+        self._refused.clear()
 
 
 def spoken(text: str) -> list[str]:
