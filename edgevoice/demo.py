@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edgevoice import audio, room
 from edgevoice.converse import Line, Moment
-from edgevoice.engines.protocols import Float32, Tts
+from edgevoice.engines.never import Never
+from edgevoice.engines.protocols import SPEECH_RATE, Float32, Tts, WakeWord
 
 Int16 = NDArray[np.int16]
 
@@ -27,8 +28,13 @@ PITCH = 1.06
 LEVEL_DB = -24.0
 """of the user's speech at the microphone (RMS, dB of full scale)"""
 
-SNR_DB = 22.0
-"""a quiet living room"""
+SNR_DB = 25.0
+RT60_S = 0.2
+DISTANCE_M = 1.0
+"""a quiet living room, the device on the table before the user"""
+
+TRIES = 5
+"""one in fifty wake words goes unheard"""
 
 NOISE_S = 20
 """the room's noise is repeated after this"""
@@ -47,36 +53,48 @@ class Turn:
 
 SCRIPT = (
     Turn(("Okay nabu.", "Why is the sky blue?"), "start", 0.5),
-    Turn(("And why is it red in the evening?",), "after_reply", 0.8),
+    Turn(("And what about the night?",), "after_reply", 0.8),
     Turn(("Tell me a long story about a dragon and a princess.",), "after_reply", 0.8),
     Turn(("Okay, stop. Thank you.",), "over_reply", 3.0),
 )
 
 
-class _Never:
-    def cancelled(self) -> bool:
-        return False
+def lines(tts: Tts, rate: int, wake: WakeWord | None = None) -> tuple[list[Line], Int16]:
+    """The user's lines at ``rate``, and the room's noise to play under all of it.
 
-    def abort_pointers(self) -> None:
-        return None
-
-
-def lines(tts: Tts, rate: int) -> tuple[list[Line], Int16]:
-    """The user's lines at ``rate``, and the room's noise to play under all of it."""
-    response = room.impulse_response(SEED, rate)
+    The synthesizer speaks a text a little differently each time, and now and then no wake word is in it: like a person, the user then
+    says it again, but before the show.
+    """
+    noise = audio.to_int16(room.noise(SEED, NOISE_S * rate, rate, LEVEL_DB - SNR_DB))
     made = []
-    for turn in SCRIPT:
-        pause = np.zeros(int(WAKE_PAUSE_S * rate), np.float32)
-        dry = np.concatenate([piece for text in turn.says for piece in (_speak(tts, text, rate), pause)][:-1])
-        wet = room.at_level(room.reverberate(dry, response), rate, LEVEL_DB)
-        made.append(Line(audio.to_int16(wet), turn.when, turn.delay_s))
-    noise = room.noise(SEED, NOISE_S * rate, rate, LEVEL_DB - SNR_DB)
-    return made, audio.to_int16(noise)
+    for k, turn in enumerate(SCRIPT):
+        samples = _placed(tts, turn, rate)
+        tries = TRIES if k == 0 and wake is not None else 0
+        while tries and wake is not None and not _wakes(wake, samples, noise, rate):
+            samples = _placed(tts, turn, rate)
+            tries -= 1
+        made.append(Line(samples, turn.when, turn.delay_s))
+    return made, noise
+
+
+def _placed(tts: Tts, turn: Turn, rate: int) -> Int16:
+    """A line as it reaches the microphone, without the room's noise."""
+    pause = np.zeros(int(WAKE_PAUSE_S * rate), np.float32)
+    dry = np.concatenate([piece for text in turn.says for piece in (_speak(tts, text, rate), pause)][:-1])
+    response = room.impulse_response(SEED, rate, rt60_s=RT60_S, distance_m=DISTANCE_M)
+    return audio.to_int16(room.at_level(room.reverberate(dry, response), rate, LEVEL_DB))
+
+
+def _wakes(wake: WakeWord, samples: Int16, noise: Int16, rate: int) -> bool:
+    heard = audio.to_float32(samples) + audio.to_float32(noise[:len(samples)])
+    hits = wake.process(audio.to_int16(audio.resample(heard, rate, SPEECH_RATE)))
+    wake.reset()
+    return bool(hits)
 
 
 def _speak(tts: Tts, text: str, rate: int) -> Float32:
     pieces: list[Float32] = []
-    tts.synthesize(text, pieces.append, _Never())
+    tts.synthesize(text, pieces.append, Never())
     return audio.resample(np.concatenate(pieces), round(tts.rate * PITCH), rate)
 
 

@@ -76,7 +76,7 @@ class LlmSettings:
         "You are a friendly voice assistant. You answer every question in one short sentence.",
         "what the model is told before every conversation")
     context: int = key(1024, "context window", low=256, high=131072, unit="tokens")
-    max_tokens: int = key(160, "longest reply", low=1, high=8192, unit="tokens")
+    max_tokens: int = key(96, "longest reply", low=1, high=8192, unit="tokens")
     threads: int = key(0, "threads; 0 for the machine's cores less one", low=0, high=64)
     gpu_layers: int = key(0, "layers on the GPU, where llama.cpp was built for one", low=0, high=999)
     temperature: float = key(0.0, "0 always takes the likeliest token", low=0.0, high=2.0)

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     SPEECH_END = "speech_end"
     TURN_ENDED = "turn_ended"
     TURN_EMPTY = "turn_empty"
+    TURN_STOP = "turn_stop"
     FIRST_AUDIO = "first_audio"
     DRAINED = "drained"
     REPLY_EMPTY = "reply_empty"
@@ -154,6 +155,8 @@ class Policy:
     open_mic: bool = False
     barge_in: BargeIn = "speech"
     listen_timeout_s: float = 6.0
+    hold_s: float = 0.35
+    """after speech over the reply has ended unconfirmed: how long more of it may come before the reply goes on"""
     followup_s: float = 6.0
     earcons: bool = True
     apology: str = "Sorry, something went wrong."
@@ -185,6 +188,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.SPEECH_START, _S.LISTENING, ("clear_timer",)),
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "reply")),
     Row(_S.LISTENING, _K.TURN_EMPTY, _S.LISTENING, ("listen_again",)),
+    Row(_S.LISTENING, _K.TURN_STOP, _S.IDLE, ("clear_timer", "earcon_done")),
     Row(_S.LISTENING, _K.TIMEOUT, _S.IDLE, ("stop_listening", "earcon_done")),
     Row(_S.LISTENING, _K.FAILED, _S.THINKING, ("stop_listening", "apologize")),
     Row(_S.LISTENING, _K.STOP, _S.IDLE, ("stop_listening",)),
@@ -207,7 +211,9 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPEAKING, _K.STOP, _S.IDLE, ("interrupt",)),
     Row(_S.SPEAKING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply")),
     Row(_S.HOLDING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("interrupt", "new_turn", "listen_from_onset")),
-    Row(_S.HOLDING, _K.SPEECH_END, _S.SPEAKING, ("resume",)),
+    Row(_S.HOLDING, _K.SPEECH_END, _S.HOLDING, ("hold",)),
+    Row(_S.HOLDING, _K.SPEECH_START, _S.HOLDING, ("clear_timer",)),
+    Row(_S.HOLDING, _K.TIMEOUT, _S.SPEAKING, ("resume",)),
     Row(_S.HOLDING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.HOLDING, _K.LISTEN, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.HOLDING, _K.DRAINED, _S.LISTENING, ("commit", "new_turn", "listen_from_onset")),
@@ -227,7 +233,7 @@ SAY_QUEUE = 8
 """announcements that wait for the conversation to pause; the oldest goes first"""
 
 _OF_REPLY = frozenset({Kind.FIRST_AUDIO, Kind.DRAINED, Kind.REPLY_EMPTY})
-_OF_TURN = frozenset({Kind.TURN_ENDED, Kind.TURN_EMPTY})
+_OF_TURN = frozenset({Kind.TURN_ENDED, Kind.TURN_EMPTY, Kind.TURN_STOP})
 
 
 class Machine:
@@ -253,7 +259,7 @@ class Machine:
         """What to do about ``event``; empty where it is stale or no row of the table is for it."""
         if self._stale(event):
             return []
-        if event.kind is Kind.SPEECH_START:
+        if event.kind is Kind.SPEECH_START and self.state is not State.HOLDING:
             self._onset = event.sample
         row = self._row(event)
         self._out = []
@@ -360,6 +366,9 @@ class Machine:
 
     def _pause(self, _: Event) -> None:
         self._out.append(Pause(self.generation))
+
+    def _hold(self, _: Event) -> None:
+        self._out.append(self._timer_for(self.policy.hold_s))
 
     def _resume(self, _: Event) -> None:
         self._out.append(Resume(self.generation))

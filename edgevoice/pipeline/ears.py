@@ -39,6 +39,9 @@ READ_TIMEOUT_S = 0.1
 WAKE_TAIL_S = 0.1
 """the wake word's last sound may lie beyond the hit; speech this soon after it is not yet the user's sentence"""
 
+SAME_SPEECH_S = 0.6
+"""speech that begins again within this time adds up with the last: two short words are one interruption"""
+
 
 @dataclass(frozen=True, slots=True)
 class _SetTimer:
@@ -74,6 +77,8 @@ class Ears:
         self._next_index = 0
         self._judged = 0
         self._onset: int | None = None
+        self._first_onset = 0
+        self._quiet_since = 0
         self._voiced = 0
         self._confirmed = False
         self._utterance: Utterance | None = None
@@ -193,18 +198,21 @@ class Ears:
         for edge in self._detector.feed(probability, end - self._vad.frame):
             sample = self._device(edge.sample)
             if isinstance(edge, SpeechStart):
-                self._onset, self._voiced, self._confirmed = edge.sample, end - edge.sample, False
+                if self._confirmed or edge.sample - self._quiet_since > int(SAME_SPEECH_S * SPEECH_RATE):
+                    self._first_onset, self._voiced = edge.sample, 0
+                self._onset, self._confirmed = edge.sample, False
+                self._voiced += end - edge.sample
                 self._trace.emit("speech_start", sample=sample, turn=self._turn if self._utterance else None)
                 self._post(Event(Kind.SPEECH_START, sample=sample))
             else:
-                self._onset = None
+                self._onset, self._quiet_since = None, edge.sample
                 self._trace.emit("speech_end", sample=sample, turn=self._turn if self._utterance else None)
                 self._post(Event(Kind.SPEECH_END, sample=sample))
         if self._onset is not None and not self._confirmed:
             self._voiced += self._vad.frame if probability >= self._rule.offset else 0
             if self._voiced >= self._confirm:
                 self._confirmed = True
-                self._post(Event(Kind.SPEECH_CONFIRMED, sample=self._device(self._onset)))
+                self._post(Event(Kind.SPEECH_CONFIRMED, sample=self._device(self._first_onset)))
         if self._utterance is not None:
             self._attend(self._utterance, probability, end)
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from edgevoice.dialog.machine import Event, Kind
+from edgevoice.dialog.stop import is_stop
 from edgevoice.engines.protocols import Float32, Stt, SttStream
 from edgevoice.pipeline.worker import Worker
 from edgevoice.trace import Trace
@@ -31,7 +32,7 @@ class Task:
 
 
 class Recognizer(Worker[Task]):
-    """Posts TURN_ENDED or TURN_EMPTY for each turn that was opened and finished, FAILED where the engine raised."""
+    """Posts TURN_ENDED, TURN_STOP or TURN_EMPTY for each turn that was opened and finished, FAILED where the engine raised."""
 
     name = "recognizer"
 
@@ -78,7 +79,8 @@ class Recognizer(Worker[Task]):
             text = " ".join(part for part in (self._carry, self._stream.finish().strip()) if part)
             self._stream = None
             self._trace.emit("stt_final", sample=job.sample, turn=job.turn, text=text)
-            self._post(Event(Kind.TURN_ENDED if text else Kind.TURN_EMPTY, sample=job.sample, turn=job.turn, text=text))
+            kind = Kind.TURN_EMPTY if not text else Kind.TURN_STOP if is_stop(text) else Kind.TURN_ENDED
+            self._post(Event(kind, sample=job.sample, turn=job.turn, text=text))
         else:
             self._stream = None
 

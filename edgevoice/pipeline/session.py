@@ -214,7 +214,7 @@ class Session:
             self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger), timeout_s=0)
             self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, reply.stream), timeout_s=0)
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
-            self._trace.emit("error", turn=turn, generation=generation, stage="session", message="an engine does not end its last replies")
+            self._told_to_wait(generation, turn)
             self.post(Event(Kind.FAILED, turn=turn, generation=generation))
 
     def _speak(self, generation: int, turn: int, text: str) -> None:
@@ -224,8 +224,11 @@ class Session:
         try:
             self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger, fixed=True), timeout_s=0)
         except queue.Full:
-            self._trace.emit("error", turn=turn, generation=generation, stage="session", message="the synthesizer does not end its last texts")
+            self._told_to_wait(generation, turn)
             self.post(Event(Kind.DRAINED, generation=generation))
+
+    def _told_to_wait(self, generation: int, turn: int) -> None:
+        self._trace.emit("error", turn=turn, generation=generation, stage="session", message="an engine does not end its last replies")
 
     def _begin(self, generation: int, turn: int, user: str | None) -> _Reply:
         token = self._core.live.begin(generation)

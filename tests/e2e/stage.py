@@ -7,20 +7,11 @@ import dataclasses
 from collections.abc import Callable
 
 from edgevoice import app
+from edgevoice.engines.never import Never
 from edgevoice.engines.protocols import Tts
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
-
-
-class Never:
-    """A cancel that nobody flips."""
-
-    def cancelled(self) -> bool:
-        return False
-
-    def abort_pointers(self) -> None:
-        return None
 
 
 def spoken(tts: Tts, text: str, rate: int):  # type: ignore[no-untyped-def]

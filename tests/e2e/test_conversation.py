@@ -13,10 +13,11 @@ import pytest
 from edgevoice import audio, room
 from edgevoice.converse import Conversation, Line, Recording
 from edgevoice.dialog.machine import State
+from edgevoice.engines.never import Never
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
-from tests.e2e.stage import Never, Stage, spoken
+from tests.e2e.stage import Stage, spoken
 from tests.fakes.llm import FakeLlm, Pause, words
 
 RATE = 16_000

@@ -33,7 +33,7 @@ MISFITS = [
     ("[wake]\nwords = []", 2, "wake.words"),
     ('[wake]\nenabled = false\n[dialog]\nbarge_in = "wake"', 4, "dialog.barge_in"),
     ("[dialog]\nendpoint_ms = 120", 2, "dialog.endpoint_ms"),
-    ("[llm]\ncontext = 300", 2, "llm.max_tokens"),
+    ("[llm]\ncontext = 300\nmax_tokens = 280", 3, "llm.max_tokens"),
     ("[tts]\nmax_chunk_words = 4\n[dialog]\nfirst_chunk_words = 9", 4, "dialog.first_chunk_words"),
 ]
 

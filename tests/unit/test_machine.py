@@ -52,12 +52,33 @@ def test_a_turn_becomes_a_reply_with_a_new_generation() -> None:
     assert machine.state is State.THINKING
 
 
-def test_speech_over_the_reply_pauses_and_an_end_of_it_resumes() -> None:
+def test_speech_over_the_reply_pauses_and_its_end_resumes_after_a_moment() -> None:
     machine = Machine(Policy())
     generation = answered(machine)
     assert machine.handle(Event(Kind.SPEECH_START, sample=9000)) == [Pause(generation)]
-    assert machine.handle(Event(Kind.SPEECH_END, sample=9900)) == [Resume(generation)]
+    (timer,) = machine.handle(Event(Kind.SPEECH_END, sample=9900))
+    assert isinstance(timer, SetTimer) and timer.seconds == machine.policy.hold_s and machine.state is State.HOLDING
+    assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [Resume(generation)]
     assert machine.state is State.SPEAKING
+
+
+def test_short_words_one_after_another_are_one_interruption_from_the_first_on() -> None:
+    machine = Machine(Policy())
+    generation = answered(machine)
+    machine.handle(Event(Kind.SPEECH_START, sample=9000))
+    (timer,) = machine.handle(Event(Kind.SPEECH_END, sample=9900))
+    assert isinstance(timer, SetTimer)
+    machine.handle(Event(Kind.SPEECH_START, sample=12000))
+    assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [] and machine.state is State.HOLDING
+    assert machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=9000)) == [
+        Cancel(generation, 1, heard=True, barge_in=True), Listen(2, 9000, include_preroll=True)]
+
+
+def test_a_turn_that_only_says_stop_is_obeyed_without_an_answer() -> None:
+    machine = Machine(Policy())
+    machine.handle(Event(Kind.WAKE))
+    assert Earcon("done") in machine.handle(Event(Kind.TURN_STOP, turn=1, text="stop"))
+    assert machine.state is State.IDLE and machine.generation == 0
 
 
 def test_confirmed_speech_interrupts_and_listens_from_its_onset() -> None:
