@@ -58,8 +58,11 @@ _LINKS = frozenset((
 """These lean on the word after them."""
 _OPENING = frozenset((
     "and", "or", "but", "because", "so", "that", "which", "who", "when", "while", "where", "if", "although", "though", "since", "unless",
-    "until", "before", "after", "with", "without", "for", "from", "into", "during", "through", "between", "as", "than", "then"))
+    "until", "before", "after", "with", "without", "for", "from", "in", "into", "on", "onto", "at", "by", "during", "through", "between",
+    "as", "than", "then"))
 """These begin a phrase."""
+_OBJECTS = frozenset(("it", "you", "her"))
+"""These lean on the word after them, unless that begins a phrase: ``put it | in a pot``."""
 _SHORT = frozenset(TITLES) | (frozenset(INSIDE) - BEFORE_NUMBERS)
 _MONTHS = frozenset(MONTHS) | frozenset(name.lower() for name in MONTH_NAMES)
 _CLOSERS = "\"'”’)]}»"
@@ -160,8 +163,8 @@ class Chunker:
 
     def _begin_word(self, c: str) -> list[Chunk]:
         """Judge the place before ``c``, and cut where the size demands it."""
-        if self._places and self._places[-1].rank == Rank.ANYWHERE and self._bare() in _OPENING:
-            self._places[-1].rank = Rank.PHRASE
+        if self._places and _bare(self._word) in _OPENING and (self._places[-1].rank == Rank.ANYWHERE or _bare(self._before) in _OBJECTS):
+            self._places[-1].rank = max(self._places[-1].rank, Rank.PHRASE)
         if self._words:
             self._places.append(_Place(len(self._plain), self._words, self._size, self._rank(c)))
         chunks = []
@@ -207,12 +210,9 @@ class Chunker:
             return fitting[0]
         return here if here.size >= 2 * self._max_words else None
 
-    def _bare(self) -> str:
-        return self._word.rstrip(_CLOSERS).lstrip(_OPENERS).lower()
-
     def _rank(self, following: str) -> Rank:
         """How good it is to cut after the present word, when the next begins with ``following`` ("" for not known)."""
-        word, bare = self._word.rstrip(_CLOSERS), self._bare()
+        word, bare = self._word.rstrip(_CLOSERS), _bare(self._word)
         last = word[-1:]
         if not bare:
             return Rank.NEVER
@@ -271,3 +271,7 @@ class Chunker:
         self._cut = end
         self._count += 1
         return chunk
+
+
+def _bare(word: str) -> str:
+    return word.rstrip(_CLOSERS).lstrip(_OPENERS).lower()
