@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     lines = [Line(samples, "start", 0.0) if k == 0 else Line(samples) for k, samples in enumerate(inputs)]
     engines = app.load_engines(settings, lambda text: print(f"edgevoice: {text}", file=sys.stderr))
     try:
-        view = LiveView(sys.stderr if args.json else sys.stdout)
-        conversation = Conversation(settings, engines, realtime=not args.fast, noise=noise, echo=echo, listener=view.on_event)
-        made: Recording = asyncio.run(conversation.run(lines))
+        with LiveView(sys.stderr if args.json else sys.stdout) as view:
+            conversation = Conversation(settings, engines, realtime=not args.fast, noise=noise, echo=echo, listener=view.on_event)
+            made: Recording = asyncio.run(conversation.run(lines))
     finally:
         engines.close()
     audio.write_wav(args.out, made.speaker, rate)

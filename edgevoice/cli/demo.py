@@ -45,13 +45,15 @@ def run(args: argparse.Namespace) -> int:
 
         print("edgevoice: a microphone is here: say \"okay nabu\" and ask something; Ctrl-C ends it", file=sys.stderr)
         settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, barge_in="wake"))
-        return daemon.serve(settings, LiveView(sys.stdout).on_event, seconds=LIVE_S, out=args.out)
+        with LiveView(sys.stdout) as view:
+            return daemon.serve(settings, view, seconds=LIVE_S, out=args.out)
     print(f"edgevoice: {reason}: a synthetic user speaks, in real time, on the virtual device", file=sys.stderr, flush=True)
     engines = app.load_engines(settings, lambda text: print(f"edgevoice: {text}", file=sys.stderr, flush=True))
     try:
         lines, noise = demo.lines(engines.tts, settings.audio.rate, engines.wake)
         print(f"edgevoice: the user begins to speak, {time.monotonic() - started:.1f} s after the start", file=sys.stderr, flush=True)
-        made = asyncio.run(Conversation(settings, engines, noise=noise, listener=LiveView(sys.stdout).on_event).run(lines))
+        with LiveView(sys.stdout) as view:
+            made = asyncio.run(Conversation(settings, engines, noise=noise, listener=view.on_event).run(lines))
     finally:
         engines.close()
     recording.write(args.out, made.events, made.mic, made.speaker, made.rate)

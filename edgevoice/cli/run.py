@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import queue
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from edgevoice.cli import common
 from edgevoice.errors import DeviceError, EngineError
@@ -22,6 +23,17 @@ EXAMPLE = "edgevoice run --config configs/pi5.toml"
 WATCH_S = 0.25
 """how often the device and the threads are looked at"""
 
+LINES = 2000
+"""JSON lines that may wait for a slow reader; further ones are dropped, since nobody may hold the conversation"""
+
+
+class View(Protocol):
+    """What is shown of the conversation; ``on_event`` never raises and never waits."""
+
+    failure: Exception | None
+
+    def on_event(self, row: dict[str, Any]) -> None: ...
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config(parser)
@@ -32,15 +44,16 @@ def run(args: argparse.Namespace) -> int:
     from edgevoice.live_view import LiveView
 
     settings = common.settings(args)
-    return serve(settings, _printer(sys.stdout) if args.json else LiveView(sys.stdout).on_event)
+    with JsonView(sys.stdout) if args.json else LiveView(sys.stdout) as view:
+        return serve(settings, view)
 
 
-def serve(settings: Settings, listener: Callable[[dict[str, Any]], None], *, seconds: float | None = None, out: Path | None = None) -> int:
+def serve(settings: Settings, view: View, *, seconds: float | None = None, out: Path | None = None) -> int:
     """Run until SIGINT or SIGTERM, or for ``seconds``; with ``out``, record both sides and write recording, trace and timeline there."""
-    return asyncio.run(_serve(settings, listener, seconds, out))
+    return asyncio.run(_serve(settings, view, seconds, out))
 
 
-async def _serve(settings: Settings, listener: Callable[[dict[str, Any]], None], seconds: float | None, out: Path | None) -> int:
+async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None) -> int:
     from edgevoice import app
     from edgevoice.pipeline.session import Session
     from edgevoice.recording import Recorder
@@ -50,9 +63,15 @@ async def _serve(settings: Settings, listener: Callable[[dict[str, Any]], None],
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     core = app.make_core(settings)
     device = app.make_device(settings, core)
+    device.start()  # before the engines are loaded: who has no microphone shall not wait to be told
+    device.stop()
     engines = await asyncio.to_thread(app.load_engines, settings, lambda text: print(f"edgevoice: {text}", file=sys.stderr, flush=True))
+    if stop.is_set():
+        engines.close()
+        core.close()
+        return 0
     trace, clock = app.make_trace(settings)
-    trace.listen(listener)
+    trace.listen(view.on_event)
     recorder = Recorder(settings.audio.rate) if out is not None else None
     session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None)
     stuck: list[str] = []
@@ -68,6 +87,8 @@ async def _serve(settings: Settings, listener: Callable[[dict[str, Any]], None],
                     raise DeviceError(device.error)
                 if session.failure is not None:
                     raise EngineError(session.failure)
+                if isinstance(view.failure, BrokenPipeError):
+                    raise view.failure
                 try:
                     await asyncio.wait_for(stop.wait(), WATCH_S)
                 except TimeoutError:
@@ -84,10 +105,33 @@ async def _serve(settings: Settings, listener: Callable[[dict[str, Any]], None],
     return 0
 
 
-def _printer(out: TextIO) -> Callable[[dict[str, Any]], None]:
-    def show(row: dict[str, Any]) -> None:
-        if row["event"] != "vad":
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
-            out.flush()
+class JsonView:
+    """Events as JSON lines, written by a thread of its own."""
 
-    return show
+    def __init__(self, stream: TextIO) -> None:
+        self.failure: Exception | None = None
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES)
+        self._thread = threading.Thread(target=self._write, name="edgevoice-json", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.failure is None:
+            self._lines.put(None)
+            self._thread.join(2.0)
+
+    def on_event(self, row: dict[str, Any]) -> None:
+        if row["event"] == "vad" or self.failure is not None or self._lines.full():
+            return
+        self._lines.put(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _write(self) -> None:
+        try:
+            while (line := self._lines.get()) is not None:
+                self._stream.write(line)
+                self._stream.flush()
+        except (OSError, ValueError) as error:
+            self.failure = error
