@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, cast
@@ -53,18 +54,26 @@ def dispatch(argv: Sequence[str]) -> int:
 
 
 def process(argv: Sequence[str]) -> int:
-    """``dispatch`` for a whole process: Ctrl-C raises only while it runs, and just ends the process (130) afterwards."""
+    """``dispatch`` for a whole process: Ctrl-C raises only while it runs, and just ends the process (130) afterwards.
+
+    A command that failed or was interrupted may leave threads behind that are inside an engine: waiting for them would hang, and
+    tidying up the interpreter under them crashes.  Then the process ends here and does not return.
+    """
     try:
         ours = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN  # a shell's background job must stay deaf to Ctrl-C
         try:
             if ours:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-            return dispatch(argv)
+            code = dispatch(argv)
         finally:
             if ours:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt as error:
-        return _report(error)
+        code = _report(error)
+    if code != EXIT_OK and threading.active_count() > 1:
+        _flushed(code)
+        os._exit(code)
+    return code
 
 
 def exit_codes() -> list[tuple[int, str]]:
