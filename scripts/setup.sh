@@ -43,7 +43,7 @@ make_venv() {
 failed() {
     local log=.venv/setup.log
     if grep -qa 'No space left on device' "$log"; then
-        die "$1 could not be installed: the disk is full (a setup needs about 3 GB for a while, 1.5 GB afterwards)" "the whole log: $log"
+        die "$1 could not be installed: the disk is full (a setup needs about 2 GB)" "the whole log: $log"
     elif grep -qaE 'NewConnectionError|Temporary failure in name resolution|Network is unreachable|ConnectTimeout|No matching distribution' "$log"; then
         grep -aE '^ *ERROR' "$log" | tail -n 2 >&2 || true
         die "$1 could not be installed: the package index does not answer, or lacks it" \
@@ -97,7 +97,9 @@ if ! fresh llama "$llama"; then
     say "      done after $(( SECONDS - started )) s"
 fi
 
-core=$(hash_of "$this_python" setup.py ext/*.[ch] ext/*.pyx ext/*.pxd pyproject.toml constraints.txt)
+sources=(setup.py pyproject.toml constraints.txt ext/*.h ext/*.pyx ext/*.pxd)
+for source in ext/*.c; do [ -f "${source%.c}.pyx" ] || sources+=("$source"); done # Cython's own output is not a source
+core=$(hash_of "$this_python" "${sources[@]}")
 packages=$(hash_of "$this_python" constraints.txt pyproject.toml)
 if ! fresh core "$core" || ! fresh "packages-$group" "$packages"; then
     say "[5] packages and the C core"
