@@ -143,6 +143,7 @@ cdef extern from "ev_portaudio.h" nogil:
         double output_latency
     ctypedef struct ev_portaudio:
         ev_device device
+        c_bool abandoned
     c_bool ev_portaudio_open(char *error)
     void ev_portaudio_close()
     int ev_portaudio_cards()

@@ -39,7 +39,6 @@ cdef class _Device:
             with nogil:
                 self.device.ops.stop(self.device)
             self.device.ops.close(self.device)
-            free(self.device)
 
 
 cdef class ScriptedDevice(_Device):
@@ -106,8 +105,12 @@ cdef class ScriptedDevice(_Device):
         config.inward = <int16_t *><size_t>inward.ctypes.data
         config.out = <int16_t *><size_t>out.ctypes.data
         self.scripted = <ev_scripted *>calloc(1, sizeof(ev_scripted))
-        if self.scripted == NULL or not ev_scripted_init(self.scripted, core.rt, &config):
+        if self.scripted == NULL:
             raise MemoryError("the scripted device's state")
+        if not ev_scripted_init(self.scripted, core.rt, &config):
+            free(self.scripted)
+            self.scripted = NULL
+            raise MemoryError("the scripted device's lock")
         self.device = &self.scripted.device
 
     def say(self, samples, at=None):
@@ -206,6 +209,8 @@ cdef class SoundLibrary:
 cdef class PortAudioStream(_Device):
     """One stream on two cards, by their indices, while a ``SoundLibrary`` is open."""
 
+    cdef ev_portaudio *portaudio
+
     def __init__(self, Core core not None, *, int input, int output, int period, double input_latency_s, double output_latency_s):
         if self.device != NULL:
             raise RuntimeError("a device is made once")
@@ -223,7 +228,13 @@ cdef class PortAudioStream(_Device):
         ev_portaudio_init(portaudio, core.rt, &config)
         self.core = core
         self.lock = _sound_library
+        self.portaudio = portaudio
         self.device = &portaudio.device
+
+    @property
+    def abandoned(self):
+        """After ``stop``: the sound system died and did not give the stream back.  The library must then stay open."""
+        return self.portaudio.abandoned
 
 
 def _checked(array, dtype, what):

@@ -18,7 +18,7 @@ typedef struct ev_device_ops {
     void (*stop)(ev_device *device);
     bool (*running)(ev_device *device);
     bool (*error)(ev_device *device, char *error); /* true if there is one */
-    void (*close)(ev_device *device);              /* after stop; frees what `start` or the making of it took */
+    void (*close)(ev_device *device);              /* after stop; frees the device, which is from malloc */
 } ev_device_ops;
 
 struct ev_device {

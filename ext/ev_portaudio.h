@@ -27,8 +27,10 @@ typedef struct ev_portaudio {
     ev_portaudio_config config;
     void *stream;                /* start, stop */
     char card[600];              /* start: how messages name it */
+    bool abandoned;              /* stop: the sound system did not let go of the stream */
     _Atomic bool finished;       /* PortAudio's thread: no callback will come any more */
-    _Atomic bool wanted;         /* start, stop: it shall run */
+    _Atomic bool wanted;         /* start, stop: it shall run; the callback touches nothing else without it */
+    _Atomic bool inside;         /* callback: it is running */
     _Atomic uint64_t seen;       /* anybody who asks for the error: callbacks at `seen_ns` */
     _Atomic uint64_t seen_ns;
 } ev_portaudio;
@@ -43,6 +45,7 @@ bool ev_portaudio_card(int index, ev_card *card);
 /* Can it capture (or play) int16 mono at `rate`? */
 bool ev_portaudio_supports(int index, bool input, double rate);
 
+/* With memory of malloc, which its `close` frees. */
 void ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config);
 
 #endif

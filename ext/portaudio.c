@@ -1,4 +1,8 @@
-/* Capture and playback are one stream, so one callback sees both under one frame index. */
+/* Capture and playback are one stream, so one callback sees both under one frame index.
+ *
+ * A sound system may die and keep its client's thread for ever (libpulse does, when its server is killed).  So a stream is closed on a
+ * thread of its own; one that does not come back is abandoned with its memory, and `wanted` keeps its callback from the core.
+ */
 #if !__has_include(<portaudio.h>) || !__has_include(<pa_linux_alsa.h>)
 #error "The C core needs PortAudio's headers: apt install portaudio19-dev"
 #endif
@@ -7,11 +11,14 @@
 
 #include <pa_linux_alsa.h>
 #include <portaudio.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host.h"
 
+#define CLOSE_NS 2000000000u /* a sound system that lives closes a stream in a few ms */
 #define STALL_NS 2000000000u /* a card that was silent for so long is gone, whatever the sound system says */
 
 static int callback(const void *in, void *out, unsigned long frames, const PaStreamCallbackTimeInfo *time,
@@ -19,12 +26,19 @@ static int callback(const void *in, void *out, unsigned long frames, const PaStr
 {
     (void)time;
     ev_portaudio *self = argument;
+    atomic_store(&self->inside, true); /* sequentially consistent, as in `stop`: either sees the other */
+    if (!atomic_load(&self->wanted)) {
+        atomic_store(&self->inside, false);
+        memset(out, 0, frames * sizeof(int16_t));
+        return paAbort;
+    }
     uint32_t status = 0;
     if (flags & paInputOverflow)
         status |= EV_INPUT_OVERFLOW;
     if (flags & paOutputUnderflow)
         status |= EV_OUTPUT_UNDERFLOW;
     ev_rt_process(self->device.rt, in, out, (uint32_t)frames, status);
+    atomic_store(&self->inside, false);
     return paContinue;
 }
 
@@ -64,6 +78,7 @@ static bool start(ev_device *device, char *error)
     PaStreamParameters in = one_end(config->input, config->input_latency), out = one_end(config->output, config->output_latency);
     atomic_store_explicit(&self->finished, false, memory_order_release);
     atomic_store_explicit(&self->seen_ns, 0, memory_order_release);
+    atomic_store(&self->wanted, true);
     PaError failure = Pa_OpenStream(&self->stream, &in, &out, device->rt->config.rate, config->period, paNoFlag, callback, self);
     if (!failure) {
         if (Pa_GetHostApiInfo(Pa_GetDeviceInfo(config->input)->hostApi)->type == paALSA)
@@ -79,20 +94,61 @@ static bool start(ev_device *device, char *error)
         describe(failure, why, sizeof why);
         snprintf(error, EV_ERROR_BYTES, "%s cannot be opened at %u Hz: %s", self->card, device->rt->config.rate, why);
         self->stream = NULL;
+        atomic_store(&self->wanted, false);
         return false;
     }
-    atomic_store_explicit(&self->wanted, true, memory_order_release);
+    return true;
+}
+
+typedef struct closing {
+    PaStream *stream;
+    _Atomic bool done;
+} closing;
+
+static void *close_stream(void *argument)
+{
+    closing *job = argument;
+    Pa_AbortStream(job->stream);
+    Pa_CloseStream(job->stream);
+    atomic_store(&job->done, true);
+    return NULL;
+}
+
+/* False if the stream is still open after CLOSE_NS; then the job is the thread's for ever. */
+static bool closed_in_time(PaStream *stream)
+{
+    closing *job = calloc(1, sizeof *job);
+    pthread_t thread;
+    if (!job)
+        return false;
+    job->stream = stream;
+    if (pthread_create(&thread, NULL, close_stream, job)) {
+        free(job);
+        return false;
+    }
+    uint64_t deadline = ev_now() + CLOSE_NS;
+    while (!atomic_load(&job->done)) {
+        if (ev_now() > deadline) {
+            pthread_detach(thread);
+            return false;
+        }
+        ev_nap(1000000);
+    }
+    pthread_join(thread, NULL);
+    free(job);
     return true;
 }
 
 static void stop(ev_device *device)
 {
     ev_portaudio *self = (ev_portaudio *)device;
-    atomic_store_explicit(&self->wanted, false, memory_order_release);
     if (!self->stream)
         return;
-    Pa_AbortStream(self->stream);
-    Pa_CloseStream(self->stream);
+    atomic_store(&self->wanted, false);
+    while (atomic_load(&self->inside))
+        ev_nap(50000);
+    if (!closed_in_time(self->stream))
+        self->abandoned = true;
     self->stream = NULL;
 }
 
@@ -130,9 +186,10 @@ static bool running(ev_device *device)
     return atomic_load_explicit(&((ev_portaudio *)device)->wanted, memory_order_acquire) && !lost(device, unused);
 }
 
-static void nothing(ev_device *device)
+static void release(ev_device *device)
 {
-    (void)device;
+    if (!((ev_portaudio *)device)->abandoned) /* else a callback may still come, and look at `wanted` */
+        free(device);
 }
 
 static const ev_device_ops portaudio_ops = {
@@ -141,7 +198,7 @@ static const ev_device_ops portaudio_ops = {
     .stop = stop,
     .running = running,
     .error = lost,
-    .close = nothing,
+    .close = release,
 };
 
 void ev_portaudio_init(ev_portaudio *self, ev_rt *rt, const ev_portaudio_config *config)

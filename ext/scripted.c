@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -256,6 +257,7 @@ static bool scripted_error(ev_device *device, char *error)
 static void scripted_close(ev_device *device)
 {
     pthread_mutex_destroy(&((ev_scripted *)device)->lock);
+    free(device);
 }
 
 static const ev_device_ops scripted_ops = {

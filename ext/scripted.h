@@ -71,6 +71,7 @@ typedef struct ev_scripted {
     _Atomic bool stopping;     /* stop */
 } ev_scripted;
 
+/* With memory of malloc, which its `close` frees. */
 bool ev_scripted_init(ev_scripted *scripted, ev_rt *rt, const ev_scripted_config *config);
 /* Let the user speak, from device frame `at` on, or at once where `at` is negative.  Any thread.  Returns the frame of the first sample;
  * -1: that frame is past, -2: too many utterances wait. */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgevoice.rt._core import Core, PortAudioStream, SoundLibrary
 from edgevoice.rt.cards import Card, choose, require_rate
-from edgevoice.rt.quiet import quiet
+from edgevoice.rt.quiet import quiet, without_noise
 
 
 class PortAudioDevice:
@@ -20,6 +20,7 @@ class PortAudioDevice:
         self._latency_s = latency_ms / 1000
         self._library: SoundLibrary | None = None
         self._stream: PortAudioStream | None = None
+        self._failure: str | None = None
         self.input: Card | None = None
         """The cards in use, once started."""
         self.output: Card | None = None
@@ -27,6 +28,31 @@ class PortAudioDevice:
     def start(self) -> None:
         if self._stream is not None:
             return
+        self._failure = None
+        with without_noise():
+            self._open()
+
+    def stop(self) -> None:
+        stream, library = self._stream, self._library
+        self._stream = self._library = None
+        if stream is None or library is None:
+            return
+        self._failure = stream.error
+        stream.stop()
+        if not stream.abandoned:
+            library.__exit__(None, None, None)
+
+    @property
+    def running(self) -> bool:
+        stream = self._stream
+        return stream is not None and stream.running
+
+    @property
+    def error(self) -> str | None:
+        stream = self._stream
+        return self._failure if stream is None else stream.error
+
+    def _open(self) -> None:
         quiet()
         library = SoundLibrary()
         library.__enter__()
@@ -43,21 +69,3 @@ class PortAudioDevice:
             library.__exit__(None, None, None)
             raise
         self._library, self._stream = library, stream
-
-    def stop(self) -> None:
-        stream, library = self._stream, self._library
-        self._stream = self._library = None
-        if stream is not None:
-            stream.stop()
-        if library is not None:
-            library.__exit__(None, None, None)
-
-    @property
-    def running(self) -> bool:
-        stream = self._stream
-        return stream is not None and stream.running
-
-    @property
-    def error(self) -> str | None:
-        stream = self._stream
-        return None if stream is None else stream.error

@@ -6,6 +6,7 @@ sound system for a latency.  Callback mode only: PyAudio's blocking reads die or
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -17,12 +18,15 @@ from edgevoice.rt.cards import Card, Direction, choose, require_rate
 from edgevoice.rt.contract import Counters, Int16
 from edgevoice.rt.quiet import quiet, without_noise
 
+CLOSE_S = 2.0
+"""A sound system that lives closes a stream in a few ms."""
 STALL_S = 2.0
 """A card that was silent for so long is gone, whatever the sound system says."""
 
 _INPUT_OVERFLOW = 2
 _OUTPUT_UNDERFLOW = 4
 _CONTINUE = 0
+_ABORT = 2
 
 
 class Processor(Protocol):
@@ -105,6 +109,9 @@ class PyAudioDevice:
         self._library: PyAudioLibrary | None = None
         self._stream: Any = None
         self._seen = (0, 0.0)
+        self._failure: str | None = None
+        self._going = threading.Event()
+        self._inside = threading.Lock()
         self.input: Card | None = None
         """The cards in use, once started."""
         self.output: Card | None = None
@@ -112,20 +119,21 @@ class PyAudioDevice:
     def start(self) -> None:
         if self._stream is not None:
             return
+        self._failure = None
         with without_noise():
             self._open()
 
     def stop(self) -> None:
         stream, library = self._stream, self._library
-        self._stream = self._library = None
-        if stream is not None:
-            try:
-                stream.stop_stream()
-            except OSError:  # the card is gone, so nothing runs
-                pass
-            stream.close()
-        if library is not None:
-            library.__exit__()
+        if stream is None or library is None:
+            return
+        self._failure = self.error
+        self._going.clear()  # from here on the callback leaves the core alone
+        with self._inside:
+            self._stream = self._library = None
+        closer = threading.Thread(target=_close, args=(stream, library), name="pyaudio-close", daemon=True)
+        closer.start()
+        closer.join(CLOSE_S)
 
     @property
     def running(self) -> bool:
@@ -135,7 +143,7 @@ class PyAudioDevice:
     def error(self) -> str | None:
         stream = self._stream
         if stream is None or self.input is None:
-            return None
+            return self._failure
         try:
             active = stream.is_active()
         except OSError:  # what a stream says whose card is gone
@@ -160,6 +168,7 @@ class PyAudioDevice:
             try:
                 stream = library.stream(self._core, self.input, self.output, self._period)
                 self._seen = (-1, time.monotonic())
+                self._going.set()
                 stream.start_stream()
             except OSError as error:
                 raise DeviceError(f"sound device {self.input.name!r} with {self.output.name!r} cannot be opened at "
@@ -171,6 +180,19 @@ class PyAudioDevice:
 
     def _period(self, captured: bytes | None, frames: int, _time: Any, status: int) -> tuple[bytes, int]:
         """On PortAudio's thread, with the GIL."""
-        near = np.frombuffer(captured, np.int16) if captured is not None else None
-        out = self._core.process(near, frames, overflow=bool(status & _INPUT_OVERFLOW), underflow=bool(status & _OUTPUT_UNDERFLOW))
+        with self._inside:
+            if not self._going.is_set():
+                return bytes(2 * frames), _ABORT
+            near = np.frombuffer(captured, np.int16) if captured is not None else None
+            out = self._core.process(near, frames, overflow=bool(status & _INPUT_OVERFLOW), underflow=bool(status & _OUTPUT_UNDERFLOW))
         return out.tobytes(), _CONTINUE
+
+
+def _close(stream: Any, library: PyAudioLibrary) -> None:
+    """On a thread of its own, as a sound system that died may never come back; then the thread is abandoned."""
+    try:
+        stream.stop_stream()
+    except OSError:  # the card is gone, so nothing runs
+        pass
+    stream.close()
+    library.__exit__()

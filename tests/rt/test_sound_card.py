@@ -1,0 +1,145 @@
+"""Real streams through PortAudio, on a loudspeaker and microphone that PulseAudio plays, and on an ALSA card that overruns."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fakes.pulse import MISSING, PulseServer, favour
+from tests.rt.play_and_capture import voice
+
+ROOT = Path(__file__).resolve().parents[2]
+RATE = 16000
+VOICE = voice()
+
+
+@contextmanager
+def child(environment: dict[str, str], device: str, core: str, path: Path, card: str = "",
+          latency_ms: int = 100) -> Iterator[subprocess.Popen[str]]:
+    program = Path(__file__).with_name("play_and_capture.py")
+    with subprocess.Popen([sys.executable, program, device, core, path, card, str(latency_ms)], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**environment, "PYTHONPATH": str(ROOT)}, cwd=ROOT) as process:
+        favour(process.pid)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Ask for the child's report."""
+    out, errors = process.communicate(timeout=60)
+    assert not errors
+    report: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return report
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.pulse
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+class TestPulse:
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[PulseServer]:
+        with PulseServer(tmp_path / "server") as server:
+            yield server
+
+    def test_what_is_played_comes_back_bit_for_bit(self, server: PulseServer, tmp_path: Path) -> None:
+        """The server is an ordinary process: on a busy machine it may be late itself, so it gets a few tries; the core gets one."""
+        for _ in range(6):
+            with child(server.environment, "portaudio", "native", tmp_path / "heard.npz", latency_ms=600) as process:
+                assert said(process) == "running"
+                report, heard = finish(process), np.load(tmp_path / "heard.npz")
+                assert report == {"error": None, "running": True, "stopped": False, "xruns_in": report["xruns_in"], "balanced": True,
+                                  "events": [["first", 0], ["end", len(VOICE)]]}
+                begin, back = (int(np.flatnonzero(heard[end])[0]) for end in ("far", "near"))
+                np.testing.assert_array_equal(heard["far"][begin:begin + len(VOICE)], VOICE)
+                assert back > begin
+                if np.array_equal(heard["near"][back:back + len(VOICE)], VOICE):
+                    return
+        pytest.fail("not one of six round trips came back whole")
+
+    @pytest.mark.parametrize("core", ["native", "twin"])
+    def test_the_fallback_plays_and_captures(self, server: PulseServer, core: str, tmp_path: Path) -> None:
+        """PyAudio asks for the shortest latency there is, so a busy machine tears holes; between them every sample is right."""
+        with child(server.environment, "pyaudio", core, tmp_path / "heard.npz") as process:
+            assert said(process) == "running"
+            report, heard = finish(process), np.load(tmp_path / "heard.npz")
+            assert report["balanced"] and report["events"] == [["first", 0], ["end", len(VOICE)]]
+            begin = int(np.flatnonzero(heard["far"])[0])
+            np.testing.assert_array_equal(heard["far"][begin:begin + len(VOICE)], VOICE)
+            windows = {VOICE[at:at + 160].tobytes() for at in range(len(VOICE) - 160)}
+            whole = sum(heard["near"][at:at + 160].tobytes() in windows for at in range(0, len(heard["near"]) - 160, 160))
+            assert whole >= RATE // 160  # a second of it
+
+    @pytest.mark.parametrize("device", ["portaudio", "pyaudio"])
+    def test_a_server_that_dies_is_a_device_that_is_gone(self, server: PulseServer, device: str, tmp_path: Path) -> None:
+        with child(server.environment, device, "native", tmp_path / "heard.npz") as process:
+            assert said(process) == "running"
+            server.unplug()
+            report = json.loads(said(process))
+            process.communicate(timeout=60)
+            assert report["error"].startswith("sound device ") and "unplugged" in report["error"]
+            assert not report["running"] and not report["stopped"] and report["balanced"]
+
+    @pytest.mark.parametrize("device", ["portaudio", "pyaudio"])
+    def test_a_name_that_is_not_there(self, server: PulseServer, device: str, tmp_path: Path) -> None:
+        with child(server.environment, device, "native", tmp_path / "heard.npz", "nonesuch") as process:
+            assert finish(process)["refused"].startswith("no input device is 'nonesuch'; there are: 0 'pulse', 1 'default'")
+
+
+@pytest.fixture(scope="module")
+def card(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an ALSA plugin that is paced by the clock, has a finite ring, and counts upwards in its samples."""
+    folder = tmp_path_factory.mktemp("card")
+    if not shutil.which("cc") or not Path("/usr/include/alsa/asoundlib.h").exists():
+        pytest.skip("no C compiler or no libasound2-dev to build a virtual ALSA card")
+    subprocess.run(["cc", "-O2", "-w", "-fPIC", "-shared", "-DPIC", "-o", folder / "evsim.so", shared / "virtual-audio" / "pcm_evsim.c",
+                    "-lasound"], check=True)
+    return folder
+
+
+def card_environment(folder: Path, rate: int) -> dict[str, str]:
+    configuration = folder / f"asound-{rate}.conf"
+    configuration.write_text(
+        "</usr/share/alsa/alsa.conf>\n"
+        f'pcm_type.evsim {{ lib "{folder}/evsim.so" }}\n'
+        f'pcm.simcard {{ type evsim rate {rate} hint {{ show on description "sim card" }} }}\n', encoding="ascii")
+    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "ALSA_CONFIG_PATH": str(configuration), "JACK_NO_START_SERVER": "1"}
+
+
+class TestAlsaCard:
+    def test_a_card_of_another_rate_says_what_it_can_do(self, card: Path, tmp_path: Path) -> None:
+        with child(card_environment(card, 48000), "portaudio", "native", tmp_path / "heard.npz", "simcard") as process:
+            refused = finish(process)["refused"]
+            assert refused.startswith("input device ") and refused.endswith("'simcard' cannot do 16000 Hz mono; it can do 48000 Hz")
+
+    def test_its_own_overruns_are_counted_and_it_goes_on(self, card: Path, tmp_path: Path) -> None:
+        with child(card_environment(card, RATE), "portaudio", "native", tmp_path / "heard.npz", "simcard") as process:
+            time.sleep(1.5)
+            process.send_signal(signal.SIGSTOP)  # longer than the card's ring
+            time.sleep(1.0)
+            process.send_signal(signal.SIGCONT)
+            assert said(process) == "running"
+            report = finish(process)
+            assert report["error"] is None and report["balanced"]
+            assert report["xruns_in"] >= 1
+            near = np.load(tmp_path / "heard.npz")["near"].astype(np.int64)
+            counting = near[np.flatnonzero(near)]
+            jumps = np.flatnonzero((np.diff(counting) != 1) & (np.diff(counting) != -31999))
+            assert 1 <= len(jumps) <= 8  # the card lost audio; nothing else did
