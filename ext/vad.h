@@ -7,7 +7,8 @@
  * The spectrum is computed by an FFT in place of the 258 x 256 matrix that the file holds; the two agree to 1e-6 of the frame's level.
  *
  * The weights are packed once in the order in which a frame reads them (vad_kernel.h), 886 KB; after that a net is read only and may be
- * shared by any number of threads.  All memory belongs to the caller and is aligned to 64 bytes.
+ * shared by any number of threads.  All memory belongs to the caller and is aligned to 64 bytes; a frame takes 20 KB of stack.  A net in a
+ * huge page costs a third less when the caches are cold.
  *
  * Cost of a frame, counted: 353,664 multiply-adds over 886,272 bytes of weights, each read once (convolutions 165,120 + 40,960 + 8,192 +
  * 8,192, LSTM 131,072, output 128); 22,000 operations of the FFTs; 15,000 of the sigmoids.  The matrix in place of the FFTs would be
