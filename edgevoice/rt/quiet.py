@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import re
 import sys
@@ -15,7 +16,6 @@ _HANDLERS = (
     ("libjack.so.0", "jack_set_info_function"),
 )
 
-
 _NOISE = re.compile(rb"Expression '.*' failed in '|ALSA lib |Cannot connect to server|jack server is not running|JackShm|connect\(2\) call")
 """Lines that those libraries write, PortAudio's without a way to ask it not to."""
 
@@ -23,12 +23,22 @@ _NOISE = re.compile(rb"Expression '.*' failed in '|ALSA lib |Cannot connect to s
 @contextlib.contextmanager
 def without_noise() -> Iterator[None]:
     """While devices are probed and opened: what goes to stderr, from any thread, is held back, and then written but for the noise."""
+    try:
+        real = os.dup(2)
+    except OSError:  # stderr is closed, so there is nothing to keep clean
+        yield
+        return
     sys.stderr.flush()
-    held, real = os.memfd_create("stderr"), os.dup(2)
+    held = os.memfd_create("stderr")
     os.dup2(held, 2)
+    guarded = not faulthandler.is_enabled()
+    if guarded:
+        faulthandler.enable(real)  # a library that aborts takes what is held back with it; this still says where
     try:
         yield
     finally:
+        if guarded:
+            faulthandler.disable()
         sys.stderr.flush()
         os.dup2(real, 2)
         os.lseek(held, 0, os.SEEK_SET)

@@ -1,7 +1,7 @@
 """A child of the sound card tests: plays a known voice through a real device and saves what was captured.
 
-Arguments: device, core ("native" or "twin"), file to save, card, latency in ms.  Then it prints ``running`` and waits for its device to end or
-for stdin to close.
+Arguments: device, core ("native" or "twin"), file to save, card, latency in ms.  Then it prints ``running`` and waits for its device to
+end or for stdin to close.
 """
 
 from __future__ import annotations
