@@ -20,6 +20,7 @@ import textwrap
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn, cast
 
 from edgevoice.cli.common import Command
@@ -63,7 +64,7 @@ def process(argv: Sequence[str]) -> int:
         ours = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN  # a shell's background job must stay deaf to Ctrl-C
         try:
             if ours:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGINT, _interrupt)
             code = dispatch(argv)
         finally:
             if ours:
@@ -126,12 +127,23 @@ def _run(argv: Sequence[str]) -> int:
     return load_command(name).run(args)
 
 
+_interrupted = threading.Event()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C: remembered besides raised, since an import that it cuts short is reported by Python as a package that is missing."""
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
 def _report(error: BaseException) -> int:
     """Say what ended the command, in one line, and choose the exit code."""
     if os.environ.get("EDGEVOICE_DEBUG") == "1" and not isinstance(error, SystemExit):
         import traceback
 
         traceback.print_exception(error)
+    if _interrupted.is_set():
+        error = KeyboardInterrupt()
     match error:
         case SystemExit():  # argparse, after --help
             return _flushed(error.code if isinstance(error.code, int) else EXIT_OK if error.code is None else EXIT_USAGE)
@@ -225,8 +237,6 @@ def _summaries() -> dict[str, str]:
     """What each command says it does, read from its source: importing them all would take ten times as long."""
     found = {}
     for name in COMMANDS:
-        source = Path(__file__).with_name(f"{name.replace('-', '_')}.py")
-        match = _SUMMARY.search(source.read_text(encoding="utf-8")) if source.exists() else None
-        if match:
-            found[name] = match[1]
+        match = _SUMMARY.search(Path(__file__).with_name(f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
+        found[name] = match[1] if match else ""
     return found
