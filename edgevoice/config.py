@@ -114,6 +114,8 @@ def _read_text(file: str, text: str) -> tuple[Settings, list[Problem]]:
             _complain_of_syntax(reading, statement, error)
         except RecursionError:
             reading.complain(statement.line, "", None, f"too many brackets, in '{_short(statement.text)}'", "take them out")
+    if not reading.problems:
+        _complain_of_the_whole(reading, text)
     settings = Settings(**{name: cls(**reading.values[name]) for name, cls in _sections().items()})
     bad = {problem.key for problem in reading.problems}
     for rule in RULES:
@@ -126,6 +128,17 @@ def _read_text(file: str, text: str) -> tuple[Settings, list[Problem]]:
         wrong = f"is not a configuration file ({len(reading.problems)} lines of it mean nothing here)"
         reading.problems[:] = [Problem(file, 0, "", None, wrong, _REMEDY)]
     return settings, sorted(reading.problems, key=lambda problem: problem.line)
+
+
+def _complain_of_the_whole(reading: _Reading, text: str) -> None:
+    """What is right statement by statement may still be no TOML: a section opened twice, as ``audio.rate = …`` and ``[audio]``."""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
+        line = int(place[1]) if place and place[1] else text.count("\n") + 1
+        wrong = re.sub(r"\s*\(at .*\)$", "", str(error))
+        reading.complain(line, "", None, f"is not TOML here: {wrong[:1].lower()}{wrong[1:]}", "write each section once, with all its keys")
 
 
 def _text(path: Path) -> str | Problem:

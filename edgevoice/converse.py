@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice import app
-from edgevoice.dialog.machine import State
+from edgevoice.dialog.table import State
 from edgevoice.events import ReplyFrame
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines, Session

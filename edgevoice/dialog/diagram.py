@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from edgevoice.dialog.machine import TABLE
+from edgevoice.dialog.table import TABLE
 
 
 def mermaid() -> str:

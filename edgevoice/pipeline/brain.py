@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgevoice.dialog.machine import Event, Kind
+from edgevoice.dialog.machine import Event
+from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.events import Message
 from edgevoice.pipeline.reply import ReplyStream

@@ -19,8 +19,9 @@ import numpy as np
 
 from edgevoice.audio import Resampler
 from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
-from edgevoice.dialog.machine import Event, Kind, Listen
+from edgevoice.dialog.machine import Event, Listen
 from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
+from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import SPEECH_RATE, Vad, WakeWord
 from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
 from edgevoice.pipeline.recognizer import Recognizer

@@ -16,7 +16,8 @@ from edgevoice.audio import Resampler, to_int16
 from edgevoice.clock import Clock
 from edgevoice.dialog.chunker import Chunk, Chunker
 from edgevoice.dialog.ledger import Ledger
-from edgevoice.dialog.machine import Event, Kind
+from edgevoice.dialog.machine import Event
+from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Float32, Tts
 from edgevoice.errors import EngineError
 from edgevoice.pipeline.reply import ReplyStream

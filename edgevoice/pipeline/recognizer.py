@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from edgevoice.dialog.machine import Event, Kind
+from edgevoice.dialog.machine import Event
 from edgevoice.dialog.stop import is_stop
+from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Float32, Stt, SttStream
 from edgevoice.pipeline.worker import Worker
 from edgevoice.trace import Trace

@@ -25,7 +25,6 @@ from edgevoice.dialog.machine import (
     Commit,
     Earcon,
     Event,
-    Kind,
     Listen,
     Machine,
     Pause,
@@ -34,9 +33,9 @@ from edgevoice.dialog.machine import (
     SetTimer,
     Speak,
     StartReply,
-    State,
     StopListening,
 )
+from edgevoice.dialog.table import Kind, State
 from edgevoice.engines.protocols import Llm, Stt, Tts, Vad, WakeWord
 from edgevoice.pipeline.brain import Brain, Think
 from edgevoice.pipeline.earcons import earcons

@@ -106,7 +106,7 @@ def _streamed(quick: bool) -> dict[str, Any]:
 
 async def _ask(settings: Settings, engines: Any, question: Any) -> dict[str, Any]:
     from edgevoice.converse import Conversation, Line
-    from edgevoice.dialog.machine import State
+    from edgevoice.dialog.table import State
 
     conversation = Conversation(settings, engines)
     talk = asyncio.create_task(conversation.run([Line(question.samples, "start", 0.0)]))

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from edgevoice.dialog.machine import State
+from edgevoice.dialog.table import State
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
 from tests.e2e.stage import Stage

@@ -12,7 +12,7 @@ import pytest
 
 from edgevoice import audio, room
 from edgevoice.converse import Conversation, Line, Recording
-from edgevoice.dialog.machine import State
+from edgevoice.dialog.table import State
 from edgevoice.engines.never import Never
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines

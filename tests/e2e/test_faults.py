@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgevoice.dialog.machine import State
+from edgevoice.dialog.table import State
 from edgevoice.errors import EngineError
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings

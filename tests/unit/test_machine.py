@@ -5,23 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevoice.dialog.machine import (
-    TABLE,
-    Cancel,
-    Commit,
-    Earcon,
-    Event,
-    Kind,
-    Listen,
-    Machine,
-    Pause,
-    Policy,
-    Resume,
-    SetTimer,
-    Speak,
-    StartReply,
-    State,
-)
+from edgevoice.dialog.machine import Cancel, Commit, Earcon, Event, Listen, Machine, Pause, Policy, Resume, SetTimer, Speak, StartReply
+from edgevoice.dialog.table import TABLE, Kind, State
 
 
 def answered(machine: Machine, text: str = "hello") -> int:
