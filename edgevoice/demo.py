@@ -52,8 +52,8 @@ class Turn:
 
 
 SCRIPT = (
-    Turn(("Okay nabu.", "Why is the sky blue?"), "start", 0.5),
-    Turn(("And what about the night?",), "after_reply", 0.8),
+    Turn(("Okay nabu.", "What is the moon made of?"), "start", 0.5),
+    Turn(("And how far away is the moon?",), "after_reply", 0.8),
     Turn(("Tell me a long story about a dragon and a princess.",), "after_reply", 0.8),
     Turn(("Okay, stop. Thank you.",), "over_reply", 3.0),
 )

@@ -1,4 +1,8 @@
-"""A loudspeaker that is its own microphone, without a sound card: a PulseAudio server of the test's own with one null sink."""
+"""A loudspeaker and a microphone without a sound card: a PulseAudio server of the test's own, with null sinks.
+
+The loudspeaker is its own microphone, unless ``apart``: then what is played into the sink ``loop`` is heard by the microphone, and the
+loudspeaker is the sink ``spk``, whose monitor can be recorded.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,13 @@ def favour(pid: int) -> None:
 class PulseServer:
     """Between ``__enter__`` and ``__exit__`` what is played comes back as captured.  ``environment`` is for the child that plays."""
 
-    def __init__(self, folder: Path, rate: int = 16000) -> None:
+    def __init__(self, folder: Path, rate: int = 16000, *, apart: bool = False) -> None:
         runtime = folder / "pulse"
         runtime.mkdir(parents=True, mode=0o700)
         folder.chmod(0o700)
         self._folder = folder
         self._rate = rate
+        self._speaker = "spk" if apart else "loop"
         self._socket = runtime / "native"
         self._children: list[subprocess.Popen[bytes]] = []
         (folder / "asound.conf").write_text(ASOUND, encoding="ascii")
@@ -50,12 +55,13 @@ class PulseServer:
             ["pulseaudio", "-n", "--daemonize=no", "--disallow-exit", "--exit-idle-time=-1", "--use-pid-file=no", "--log-target=stderr",
              "--realtime=no", "--high-priority=no", "-L", f"module-native-protocol-unix socket={self._socket} auth-anonymous=1",
              "-L", f"module-null-sink sink_name=loop rate={self._rate} channels=1",
+             "-L", f"module-null-sink sink_name=spk rate={self._rate} channels=1",
              "-L", "module-remap-source master=loop.monitor source_name=mic"],
             env=self.environment, stdout=log, stderr=log))
         log.close()
         favour(self._children[0].pid)
         self._wait_until_it_answers()
-        for command in (["set-default-sink", "loop"], ["set-default-source", "mic"]):
+        for command in (["set-default-sink", self._speaker], ["set-default-source", "mic"]):
             subprocess.run(["pactl", *command], env=self.environment, check=True)
         # An idle null sink delivers nothing for a second or two: keep silence flowing into it.
         self._children.append(subprocess.Popen(
