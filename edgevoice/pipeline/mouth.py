@@ -20,7 +20,7 @@ from edgevoice.dialog.machine import Event
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Float32, Tts
 from edgevoice.errors import EngineError
-from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.reply import Reader
 from edgevoice.pipeline.worker import Worker
 from edgevoice.rt.contract import Core
 from edgevoice.settings import DialogSettings, TtsSettings
@@ -37,11 +37,12 @@ _NOTHING = np.zeros(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Utter:
-    """Speak ``reply`` as it is written.  ``fixed`` text is ours, not the model's: silence for it is no failure."""
+    """Speak what ``reader`` gives, as it is written.  ``fixed`` text is ours, not the model's: silence for it is no failure."""
 
     generation: int
     turn: int
-    reply: ReplyStream
+    reader: Reader
+    """a holding one, made before the model begins, so that it never runs ahead unheld"""
     cancel: Cancel
     ledger: Ledger
     fixed: bool = False
@@ -64,10 +65,9 @@ class Mouth(Worker[Utter]):
     def work(self, job: Utter) -> None:
         speech = _Speech(self, job)
         chunker = Chunker(self._first_words, self._max_words)
-        reader = job.reply.read(hold=True)
         try:
             while not job.cancel.cancelled():
-                frame = reader.get(IDLE_FLUSH_S)
+                frame = job.reader.get(IDLE_FLUSH_S)
                 if frame is None:
                     speech.say(chunker.idle(self._clock.now()))
                 elif frame.finish is not None:
@@ -75,7 +75,7 @@ class Mouth(Worker[Utter]):
                 elif frame.delta:
                     speech.say(chunker.feed(frame.delta, self._clock.now()))
         finally:
-            reader.close()
+            job.reader.close()
         if job.cancel.cancelled():
             return
         speech.say(chunker.flush())

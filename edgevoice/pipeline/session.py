@@ -210,7 +210,7 @@ class Session:
     def _start_reply(self, generation: int, turn: int, text: str) -> None:
         reply = self._begin(generation, turn, user=text)
         try:
-            self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger), timeout_s=0)
+            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger), timeout_s=0)
             self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, reply.stream), timeout_s=0)
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
             self._told_to_wait(generation, turn)
@@ -221,7 +221,7 @@ class Session:
         reply.stream.delta(text)
         reply.stream.close("stop")
         try:
-            self._mouth.submit(Utter(generation, turn, reply.stream, reply.token, reply.ledger, fixed=True), timeout_s=0)
+            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=True), timeout_s=0)
         except queue.Full:
             self._told_to_wait(generation, turn)
             self.post(Event(Kind.DRAINED, generation=generation))

@@ -82,16 +82,25 @@ def test_a_follow_up_uses_the_kept_prefix(settings: Settings, engines: Engines) 
 
 def test_speech_over_the_reply_silences_it_and_is_heard(settings: Settings, engines: Engines) -> None:
     lines = [Line(spoken(engines.tts, "Tell me a long story about a dragon.", RATE), "start", 0.5),
-             Line(spoken(engines.tts, "Okay, stop. Thank you.", RATE), "over_reply", 1.5)]
+             Line(spoken(engines.tts, "Okay, stop. What is the moon made of?", RATE), "over_reply", 1.5)]
     conversation, made = converse(settings, engines, *lines)
     first, second = conversation.session.history.turns
     assert first.interrupted and len(first.heard) < len("".join(frame.delta for frame in made.replies[0]))
-    assert "stop" in plain(second.user)
+    assert "moon" in plain(second.user)
     (onset,), (confirmed,) = of(made, "barge_in_onset"), of(made, "barge_in_confirmed")
     assert confirmed["generation"] == onset["generation"] == 1
     paused = int(str(of(made, "barge_in_paused")[0]["sample"]))
     next_sound = int(str(of(made, "playback_first_sample")[1]["sample"]))
     assert not np.any(made.speaker[paused:next_sound]), "sound between the pause and the next reply"
+
+
+def test_a_turn_that_only_says_stop_gets_no_answer(settings: Settings, engines: Engines) -> None:
+    lines = [Line(spoken(engines.tts, "Tell me a long story about a dragon.", RATE), "start", 0.5),
+             Line(spoken(engines.tts, "Okay, stop. Thank you.", RATE), "over_reply", 1.5)]
+    conversation, made = converse(settings, engines, *lines)
+    assert len(of(made, "barge_in_confirmed")) == 1 and len(made.replies) == 1
+    assert [turn.interrupted for turn in conversation.session.history.turns] == [True]
+    assert conversation.session.machine.state is State.IDLE
 
 
 def test_a_cough_pauses_the_reply_and_it_goes_on_where_it_was(settings: Settings, engines: Engines) -> None:
