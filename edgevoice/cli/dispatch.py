@@ -21,7 +21,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from edgevoice.cli.common import Command
 from edgevoice.errors import (
@@ -109,6 +109,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.removeprefix('edgevoice ')}: {message} (see {self.prog} --help)")
+
+    def print_help(self, file: Any = None) -> None:
+        """As argparse's, which keeps a full disk to itself."""
+        (file or sys.stdout).write(self.format_help())
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -195,6 +195,31 @@ vad(run)"""
         assert result.returncode == StorageError.exit_code
         assert result.stderr == "edgevoice: the output: no space left on device; free some space or write elsewhere\n"
 
+    def test_help_on_a_full_disk(self) -> None:
+        """Unbuffered, since then argparse itself would meet the error."""
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            argv = [sys.executable, "-u", "-m", "edgevoice", "vad", "--help"]
+            result = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        assert result.returncode == StorageError.exit_code
+        assert result.stderr == "edgevoice: the output: no space left on device; free some space or write elsewhere\n"
+
+    @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+    def test_closed_standard_streams_are_empty_ones(self, closed: tuple[int, ...]) -> None:
+        """Their numbers are taken, so that no file opened later can get what somebody prints."""
+        code = """
+def run(args):
+    sys.stdout.write("out")
+    sys.stderr.write("err")
+    assert sys.stdin.buffer.read() == b""
+    with open(os.__file__) as file:
+        return 0 if file.fileno() > 2 else 9
+vad(run)"""
+        argv = [sys.executable, "-c", HEAD + code]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: [os.close(number) for number in closed]) as child:
+            out, err = child.communicate(timeout=30)
+        assert (child.returncode, out, err) == (0, "" if 1 in closed else "out", "" if 2 in closed else "err")
+
     def test_the_module_is_the_command(self) -> None:
         result = subprocess.run([sys.executable, "-m", "edgevoice", "zzz"], capture_output=True, text=True, timeout=30)
         assert (result.returncode, result.stderr) == (2, "edgevoice: 'zzz' is not a command; see edgevoice --help\n")
