@@ -1,7 +1,9 @@
 """The trace: what happened when, on one monotonic clock, beside the device's own sample count.
 
 Any thread may emit.  An event is a dict with ``t`` (monotonic seconds), ``event``, and where known ``sample`` (device frame),
-``turn``, ``generation`` and facts of its own.  The trace is bounded: past ``limit`` the oldest go and ``lost`` counts them.
+``turn``, ``generation`` and facts of its own.  What happened on the device's clock brings its ``sample``; the other events that
+programs rely on get the frames captured so far, once ``position`` tells them.  The trace is bounded: past ``limit`` the oldest go and
+``lost`` counts them.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ class Trace:
     """Collects events in memory; ``listen`` adds a callable that sees each as it comes (on the emitting thread: be quick)."""
 
     def __init__(self, clock: Clock, limit: int = 200_000) -> None:
+        self.position: Callable[[], int] | None = None
+        """the device's frames captured so far; any thread may ask"""
         self._clock = clock
         self._events: collections.deque[dict[str, Any]] = collections.deque(maxlen=limit)
         self._emitted = 0
@@ -46,6 +50,8 @@ class Trace:
              generation: int | None = None, **facts: Any) -> None:
         if event not in EVENTS:
             raise ValueError(f"unknown trace event {event!r}")
+        if sample is None and self.position is not None and event in TURN_EVENTS:
+            sample = self.position()
         row: dict[str, Any] = {"t": self._clock.now() if t is None else t, "event": event}
         for name, value in (("sample", sample), ("turn", turn), ("generation", generation)):
             if value is not None:

@@ -47,6 +47,9 @@ from edgevoice.rt.contract import Core, Hops, PlayEvent, Token
 from edgevoice.settings import Settings
 from edgevoice.trace import Trace
 
+KEPT_TURNS = 64
+"""generations whose turn is remembered: as many as the core tells of"""
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
@@ -90,7 +93,9 @@ class Session:
         self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog)
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._played, trace=trace, tap=tap)
+        trace.position = lambda: core.counters().captured
         self._replies: dict[int, _Reply] = {}
+        self._turns: dict[int, int] = {}
         self._listeners: list[Callable[[ReplyStream], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._posted = 0
@@ -231,6 +236,8 @@ class Session:
 
     def _begin(self, generation: int, turn: int, user: str | None) -> _Reply:
         token = self._core.live.begin(generation)
+        self._turns[generation] = turn
+        self._turns.pop(generation - KEPT_TURNS, None)
         reply = self._replies[generation] = _Reply(token, user, ReplyStream(generation, turn, cancel=token))
         for listener in self._listeners:
             listener(reply.stream)
@@ -253,7 +260,8 @@ class Session:
 
     def _played(self, event: PlayEvent) -> None:
         """On the ears' thread: what happened at the loudspeaker."""
-        facts = {"sample": event.sample, "generation": event.generation, "turn": self.machine.turn, "frames": event.frames}
+        turn = self._turns.get(event.generation, self.machine.turn)  # the next turn may have begun
+        facts = {"sample": event.sample, "generation": event.generation, "turn": turn, "frames": event.frames}
         match event.kind:
             case "first":
                 self._trace.emit("playback_first_sample", **facts)

@@ -17,6 +17,7 @@ from edgevoice.engines.never import Never
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
+from edgevoice.trace import TURN_EVENTS
 from tests.e2e.stage import Stage, spoken
 from tests.fakes.llm import FakeLlm, Pause, words
 
@@ -89,6 +90,8 @@ def test_speech_over_the_reply_silences_it_and_is_heard(settings: Settings, engi
     assert "moon" in plain(second.user)
     (onset,), (confirmed,) = of(made, "barge_in_onset"), of(made, "barge_in_confirmed")
     assert confirmed["generation"] == onset["generation"] == 1
+    assert {row["turn"] for row in made.events if row.get("generation") == 1} == {1}, "the first reply's silence came in the second turn"
+    assert not [row for row in made.events if row["event"] in TURN_EVENTS and "sample" not in row]
     paused = int(str(of(made, "barge_in_paused")[0]["sample"]))
     next_sound = int(str(of(made, "playback_first_sample")[1]["sample"]))
     assert not np.any(made.speaker[paused:next_sound]), "sound between the pause and the next reply"

@@ -31,6 +31,14 @@ class TestTrace:
         assert made.events() == [{"t": 7.0, "event": "wake", "sample": 3, "model": "okay_nabu"},
                                  {"t": 7.0, "event": "llm_token", "turn": 1, "generation": 0, "text": "a"}]
 
+    def test_what_programs_rely_on_has_its_place_on_the_device(self) -> None:
+        made = Trace(ManualClock(7.0))
+        made.position = lambda: 480
+        made.emit("llm_first_token", turn=1, generation=1)
+        made.emit("playback_first_sample", sample=320, turn=1, generation=1)
+        made.emit("tts_chunk", turn=1, generation=1)
+        assert [row.get("sample") for row in made.events()] == [480, 320, None]
+
     def test_events_come_in_the_order_of_their_time(self) -> None:
         made = Trace(ManualClock(7.0))
         made.emit("stt_final")
