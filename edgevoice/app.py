@@ -24,6 +24,9 @@ from edgevoice.trace import Trace
 
 Progress = Callable[[str], None]
 
+PASSING_ROWS = 1000
+"""of a trace that is only listened to: half a minute"""
+
 
 def load_vad(settings: Settings) -> Vad:
     from edgevoice.engines import vad
@@ -99,9 +102,10 @@ def make_device(settings: Settings, core: Core) -> Device:
     return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms)
 
 
-def make_trace(settings: Settings, clock: Clock | None = None) -> tuple[Trace, Clock]:
+def make_trace(settings: Settings, clock: Clock | None = None, *, kept: bool = True) -> tuple[Trace, Clock]:
+    """``kept``: whether anybody will ask for all that happened; otherwise, as in a daemon that runs for weeks, only the last of it."""
     clock = clock or MonotonicClock()
-    return Trace(clock), clock
+    return (Trace(clock) if kept else Trace(clock, PASSING_ROWS)), clock
 
 
 def announce(trace: Trace, settings: Settings, sample: int) -> None:

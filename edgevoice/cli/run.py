@@ -70,7 +70,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
         engines.close()
         core.close()
         return 0
-    trace, clock = app.make_trace(settings)
+    trace, clock = app.make_trace(settings, kept=out is not None)
     trace.listen(view.on_event)
     recorder = Recorder(settings.audio.rate) if out is not None else None
     session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None)

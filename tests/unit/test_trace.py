@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevoice import audio, trace
+from edgevoice import app, audio, trace
 from edgevoice.cli.dispatch import dispatch
 from edgevoice.clock import ManualClock
+from edgevoice.settings import Settings
 from edgevoice.trace import Trace
 from tests.fakes.conversation import RATE, conversation
 
@@ -55,6 +56,21 @@ class TestTrace:
             made.emit("vad", p=k)
         assert [row["p"] for row in made.events()] == [2, 3, 4]
         assert made.lost == 2
+
+    def test_a_trace_that_is_only_listened_to_does_not_grow(self) -> None:
+        """In two hours a daemon would gather 60 MB that nobody reads."""
+        made, _ = app.make_trace(Settings(), kept=False)
+        seen = 0
+
+        def count(row: dict[str, Any]) -> None:
+            nonlocal seen
+            seen += 1
+
+        made.listen(count)
+        for k in range(5000):
+            made.emit("vad", sample=512 * k, p=0.0)
+        assert seen == 5000
+        assert len(made.events()) <= app.PASSING_ROWS
 
     def test_listeners_see_each_event_as_it_comes(self) -> None:
         made, seen = Trace(ManualClock()), []
