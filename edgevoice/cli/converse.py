@@ -41,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
     inputs = [audio.to_int16(audio.read(path, rate)) for path in args.inputs]
     echo = _impulse_response(args.echo, rate) if args.echo else None
     noise = audio.to_int16(audio.read(args.noise, rate)) if args.noise else None
-    for path in (args.out, args.record, args.trace, args.html):
-        if path is not None:
-            files.check_writable(path)
+    _check_outputs(args)
 
     from edgevoice import app, timeline, trace, waterfall
     from edgevoice.converse import Conversation, Line, Recording
@@ -81,6 +79,20 @@ def _settings(args: argparse.Namespace) -> Settings:
     if args.no_earcons:
         settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, earcons=False))
     return settings
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Before the long work: each can be written, and none would be written over another or over what was recorded."""
+    taken = {path.resolve(): name for name, paths in (("--in", args.inputs), ("--echo", [args.echo]), ("--noise", [args.noise]))
+             for path in paths if path is not None}
+    for name in ("out", "record", "trace", "html"):
+        path = getattr(args, name)
+        if path is None:
+            continue
+        files.check_writable(path)
+        first = taken.setdefault(path.resolve(), f"--{name}")
+        if first != f"--{name}" and (path.is_file() or not path.exists()):  # a device such as /dev/null takes any number
+            raise UsageError(f"--{name} {path}: is what {first} names; give it a name of its own")
 
 
 LONGEST_ECHO_S = 2.0

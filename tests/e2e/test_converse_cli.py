@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgevoice import trace
+from edgevoice import audio, trace
 
 ROOT = Path(__file__).resolve().parents[2]
+RATE = 16_000
 CLIP = "stt/rhasspy3_etc_whats_the_date_today.flac"
 
 
@@ -68,3 +70,19 @@ def test_the_page_stands_alone(made: tuple[Path, dict[str, object]]) -> None:
     folder, _ = made
     page = (folder / "page.html").read_text(encoding="utf-8")
     assert "http://" not in page and "https://" not in page and "today" in page
+
+
+@pytest.mark.parametrize(("argv", "named"), [
+    (["--out", "user.wav"], ("--out user.wav", "--in")),
+    (["--out", "a.wav", "--record", "./a.wav"], ("--record a.wav", "--out")),
+    (["--out", "a.wav", "--noise", "noise.wav", "--trace", "noise.wav"], ("--trace noise.wav", "--noise")),
+], ids=lambda value: value[-1])
+def test_nothing_is_written_over_what_another_argument_names(tmp_path: Path, argv: list[str], named: tuple[str, str]) -> None:
+    for name in ("user.wav", "noise.wav"):
+        audio.write_wav(tmp_path / name, np.ones(1600, np.int16), RATE)
+    before = (tmp_path / "user.wav").read_bytes()
+    run = subprocess.run([sys.executable, "-m", "edgevoice", "converse", "--in", "user.wav", "--fast", "--no-wake", *argv], cwd=tmp_path,
+                         capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (run.returncode, run.stdout) == (2, ""), run.stderr
+    assert run.stderr == f"edgevoice: {named[0]}: is what {named[1]} names; give it a name of its own\n"
+    assert (tmp_path / "user.wav").read_bytes() == before
