@@ -127,6 +127,8 @@ def _verify(store: Store, args: argparse.Namespace) -> int:
             for fault in report.faults:
                 found = f", expected sha256 {fault.expected}, found {fault.found}" if fault.found else ""
                 print(f"  {fault.file} {fault.problem}{found}")
+        if not reports:
+            print(f"no model is installed in {store.root}: `edgevoice models pull` fetches the default ones")
     damaged = [report.name for report in reports if not report.ok]
     if damaged:
         raise ModelError(f"damaged: {', '.join(damaged)}: `edgevoice models pull --again {' '.join(damaged)}` installs anew")

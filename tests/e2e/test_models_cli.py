@@ -75,6 +75,7 @@ def error_line(done: subprocess.CompletedProcess[str]) -> str:
 
 class TestEveryDay:
     def test_from_pull_to_remove(self, run, usb, store):
+        assert run("verify").stdout == f"no model is installed in {store}: `edgevoice models pull` fetches the default ones\n"
         done = run("pull", "tiny", "--from", usb, "--trust-first-use")
         assert done.returncode == 0 and re.search(r"^tiny: installed in [\d.]+ s, 116 kB$", done.stdout, re.M)
         assert run("pull", "tiny", "--from", usb).stdout == "tiny: is there, 116 kB\n"
