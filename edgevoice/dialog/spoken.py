@@ -57,8 +57,9 @@ def _tidy(text: str) -> str:
 # what the rules say
 
 def _url(m: Match) -> str:
-    host, path = m[1], (m[2] or "").strip("/")
-    return re.sub(r"[./]", lambda c: " dot " if c[0] == "." else " slash ", host + (f"/{path}" if path and len(path) <= 20 else ""))
+    host, port, path = m[1], m[2], (m[3] or "").strip("/")
+    said = re.sub(r"[./]", lambda c: " dot " if c[0] == "." else " slash ", host + (f"/{path}" if path and len(path) <= 20 else ""))
+    return f"{said} port {port}" if port else said
 
 
 def _email(m: Match) -> str:
@@ -239,7 +240,8 @@ _YEAR_WORDS = "in|to|and|since|from|until|till|by|of|year|around|before|after|du
 
 Rule = tuple[str, str | Callable[[Match], str]]
 _WRITTEN: tuple[Rule, ...] = (
-    (r"(?i)\b(?:https?://|www\.)(?:www\.)?([\w-]+(?:\.[\w-]+)+)(/[^\s,;!?\"')]*(?<![.:]))?", _url),
+    (r"(?i)\b(?:https?://|www\.)(?:www\.)?([\w-]+(?:\.[\w-]+)+)(?::([0-9]{2,5})\b)?(/[^\s,;!?#\"')]*(?<![.:]))?"
+     r"(?:[?#][^\s,;!\"')]*[\w/])?", _url),
     (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _email),
     (rf"(?<![\w/])(?:{_either(ACRONYMS)})(?!\w)", lambda m: ACRONYMS[m[0]]),
     # dates
@@ -251,15 +253,18 @@ _WRITTEN: tuple[Rule, ...] = (
     (rf"\b({_either(DAYS)})\.(?=,| \w)", lambda m: DAYS[m[1]]),
     (rf"(?i)\b({_either(DAYS)})\.(?=,| \w)", lambda m: DAYS[m[1].lower()]),
     # times
+    (r"(?<=:\d\d)\s?[-–—]\s?(?=\d{1,2}:\d\d)", " to "),
     (r"(?i)\b([ap])\.\s?m\.(?=\s+[\"']?(?-i:[A-Z])|\s*$)", _half_day_end),
     (r"(?i)\b([ap])\.\s?m\.", _half_day),
     (r"(?<![\d:.])(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s?([aApP]\.?[mM]\b))?(?![\d:])", _time),
     (r"(?<![\d:.])(\d{1,2})\s?([aApP]\.?[mM]\b)", _hour),
     # money
+    (rf"(?<![\w.-])({_SIGNS})({_NUMBER})\s?[-–]\s?\1?(?=(?:{_NUMBER})(?![\d-]))", r"\2 to \1"),
     (rf"(?P<minus>-)?(?P<sign>{_SIGNS})\s?(?P<whole>\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.(?P<part>\d+))?{_SCALE}(?!\w)", _money),
     (rf"(?<![\w.])(?P<whole>\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.(?P<part>\d+))?{_SCALE}\s?(?P<sign>{_SIGNS}|{_either(frozenset(CURRENCY_CODES))})(?!\w)",
      _money_after),
     # abbreviations
+    (r"(?<=[a-z] )St\.(?=,| [a-z])", "Street"), (r"(?<=[a-z] )St\.$", "Street."),
     (rf"(?i)\b({_either(TITLES)})\.(?= [^\W0-9_])", _title),
     (rf"(?i)\b({_either(BEFORE_NUMBERS)})\.(?= ?\d)", _inside),
     (rf"(?i)\b({_either(frozenset(INSIDE) - BEFORE_NUMBERS)})\.,?(?=\W|$)", _inside),

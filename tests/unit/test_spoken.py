@@ -48,6 +48,7 @@ CASES = {
     "times": [
         ("10:30", "ten thirty"), ("7pm", "seven PM"), ("7 p.m.", "seven PM."), ("7 p.m. in Paris", "seven PM in Paris"),
         ("At 7 a.m. The bus", "At seven AM. The bus"), ("6:05 a.m.,", "six oh five AM,"), ("14:05", "fourteen oh five"),
+        ("10:30-11:45 or 9:00 – 10:00", "ten thirty to eleven forty-five or nine o'clock to ten o'clock"),
         ("7:00", "seven o'clock"), ("7:00 PM", "seven PM"), ("19:00", "nineteen hundred"),
         ("16:9 and 3:1", "sixteen to nine and three to one"),
     ],
@@ -69,6 +70,7 @@ CASES = {
         ("$5 million", "five million dollars"),
         ("$2.5k", "two point five thousand dollars"), ("$1.5 billion", "one point five billion dollars"), ("20 €", "twenty euros"),
         ("£1.01", "one pound and one penny"), ("¥500", "five hundred yen"), ("-$3", "minus three dollars"), ("15 USD", "fifteen dollars"),
+        ("$5-10 or $20–$30", "five to ten dollars or twenty to thirty dollars"), ("$1-2 million", "one to two million dollars"),
     ],
     "units": [
         ("5% and 3.5 %", "five percent and three point five percent"), ("100 km/h", "one hundred kilometers per hour"),
@@ -89,7 +91,9 @@ CASES = {
         ("cats vs. dogs", "cats versus dogs"), ("and so on, etc.", "and so on, et cetera."),
         ("pens, etc. are here", "pens, et cetera are here"),
         ("No. 5 is alive.", "number five is alive."), ("No. I said no.", "No. I said no."), ("the U.S. Army", "the U-S Army"),
-        ("St. Mary", "Saint Mary"), ("LEDs", "L-E-Ds"), ("#1", "number one"), ("C# and C++", "C sharp and C plus plus"),
+        ("St. Mary", "Saint Mary"), ("on Main St. in town", "on Main Street in town"), ("Baker St., London", "Baker Street, London"),
+        ("It is on Elm St.", "It is on Elm Street."), ("a visit to St. Ives", "a visit to Saint Ives"),
+        ("LEDs", "L-E-Ds"), ("#1", "number one"), ("C# and C++", "C sharp and C plus plus"),
     ],
     "mixed": [
         ("H2O, 4K, MP3, COVID-19, Wi-Fi 6", "H two O, four K, MP three, COVID nineteen, Wi-Fi six"),
@@ -97,6 +101,8 @@ CASES = {
     ],
     "addresses": [
         ("Visit https://www.example.com/path.", "Visit example dot com slash path."),
+        ("Is it at http://a.org/x?b=1&c=2#d?", "Is it at a dot org slash x?"), ("www.a.org?", "a dot org?"),
+        ("http://10.0.0.1:8080/", "ten dot zero dot zero dot one port eight thousand eighty"),
         ("me.you@ex-ample.org!", "me dot you at ex dash ample dot org!"),
     ],
     "markdown": [
