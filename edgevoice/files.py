@@ -41,8 +41,8 @@ def atomic(path: Path | str) -> Iterator[IO[bytes]]:
         target = Path(path).resolve()
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not target.is_file():
-            with target.open("wb") as file:
+        if _is_device(path):
+            with Path(path).open("wb") as file:
                 yield file
             return
         partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
@@ -67,11 +67,16 @@ def write_text(path: Path | str, text: str) -> None:
 
 def check_writable(path: Path | str) -> None:
     """Before long work: ``StorageError`` if ``path`` could not be written at its end."""
-    target = Path(path).resolve()
+    target = Path(path) if _is_device(path) else Path(path).resolve()
     code = (errno.EISDIR if target.is_dir() else errno.ENOENT if not target.parent.exists() else errno.ENOTDIR if not target.parent.is_dir()
             else 0 if os.access(target if target.exists() else target.parent, os.W_OK) else errno.EACCES)
     if code:
         raise StorageError(f"{path}: cannot be written ({os.strerror(code)}); {remedy(code)}")
+
+
+def _is_device(path: Path | str) -> bool:
+    """Or a pipe.  By its own name: /dev/stdout resolves to one that does not exist where it is a pipe."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _sync_folder(folder: Path) -> None:

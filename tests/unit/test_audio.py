@@ -16,7 +16,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevoice import audio
+from edgevoice import audio, files
 from edgevoice.errors import AudioFileError, StorageError
 
 
@@ -176,6 +176,17 @@ class TestWriteWav:
     def test_a_device_is_not_replaced(self) -> None:
         audio.write_wav("/dev/null", tone(16_000), 16_000)
         assert Path("/dev/null").is_char_device()
+
+    def test_a_pipe_by_the_name_of_its_number(self) -> None:
+        """/dev/stdout is such a name; what it resolves to does not exist."""
+        read, write = os.pipe()
+        try:
+            files.check_writable(f"/dev/fd/{write}")
+            audio.write_wav(f"/dev/fd/{write}", np.ones(100, np.int16), 16_000)
+            assert os.read(read, 1000)[44:] == bytes([1, 0]) * 100
+        finally:
+            os.close(read)
+            os.close(write)
 
     @pytest.mark.parametrize(("place", "words"), [
         ("no/such/x.wav", "folder does not exist"), (".", "it is a folder"), ("file/x.wav", "is a file, not a folder")])
