@@ -31,6 +31,7 @@ from edgevoice.engines.protocols import SPEECH_RATE, Float32, Vad
 from edgevoice.engines.silero import MODEL_FILE, SileroVad
 from edgevoice.engines.silero_native import SileroNative
 from edgevoice.engines.silero_weights import SHAPES, read_weights
+from edgevoice.errors import UsageError
 from edgevoice.models import find
 from edgevoice.rt._vad import kernels
 from edgevoice.settings import PathSettings
@@ -66,6 +67,8 @@ class Detector:
 
 def run(quick: bool) -> list[Result]:
     shared = Path(os.environ.get("EDGEVOICE_SHARED") or ROOT.parent / "shared")
+    if not (shared / "audio").is_dir():
+        raise UsageError(f"bench vad: no labelled audio at {shared}; set EDGEVOICE_SHARED to the folder that has audio/")
     model = find(PathSettings(), "silero-vad") / MODEL_FILE
     detectors, absent = _detectors(model)
     results = _kernels(model, shared, quick) + _times(detectors, shared, quick) + _deviation(model, shared, quick)

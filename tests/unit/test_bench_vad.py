@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from edgevoice.engines.protocols import SPEECH_RATE
+from edgevoice.errors import UsageError
 from tests.bench.mixtures import CONDITIONS, LEVEL_DB, mixtures, speaking
-from tests.bench.vad import edge_delays, roc_auc
+from tests.bench.vad import edge_delays, roc_auc, run
+
+
+def test_without_labelled_audio_it_says_where_that_was_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGEVOICE_SHARED", str(tmp_path))
+    with pytest.raises(UsageError, match=f"no labelled audio at {tmp_path}; set EDGEVOICE_SHARED"):
+        run(quick=True)
 
 
 def test_roc_auc_is_the_chance_that_speech_scores_higher() -> None:
