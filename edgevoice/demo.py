@@ -51,8 +51,11 @@ class Turn:
     delay_s: float
 
 
+LEAD_S = 1.5
+"""of quiet before the first word: a detector that has just begun to listen hears nothing in its first second"""
+
 SCRIPT = (
-    Turn(("Okay nabu.", "What is the moon made of?"), "start", 0.5),
+    Turn(("Okay nabu.", "What is the moon made of?"), "start", LEAD_S),
     Turn(("And how far away is the moon?",), "after_reply", 0.8),
     Turn(("Tell me a long story about a dragon and a princess.",), "after_reply", 0.8),
     Turn(("Okay, stop. Thank you.",), "over_reply", 3.0),
@@ -86,7 +89,8 @@ def _placed(tts: Tts, turn: Turn, rate: int) -> Int16:
 
 
 def _wakes(wake: WakeWord, samples: Int16, noise: Int16, rate: int) -> bool:
-    heard = audio.to_float32(samples) + audio.to_float32(noise[:len(samples)])
+    said = np.concatenate([np.zeros(int(LEAD_S * rate), np.int16), samples])
+    heard = audio.to_float32(said) + audio.to_float32(noise[:len(said)])
     hits = wake.process(audio.to_int16(audio.resample(heard, rate, SPEECH_RATE)))
     wake.reset()
     return bool(hits)
