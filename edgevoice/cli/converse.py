@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         for timing in timings:
             print(waterfall.draw(timing, 100))
+        if not timings:
+            print("nobody was heard" + (": say the wake word first, or use --no-wake" if settings.wake.enabled else ""))
     return 0
 
 

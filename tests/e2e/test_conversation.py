@@ -145,10 +145,10 @@ def test_the_wake_word_opens_the_conversation_and_nothing_else_does(engines: Eng
             break
         detector.reset()
     detector.reset()
-    _, silent = converse(settings, awake, Line(ignored, "start", 0.5))
+    _, silent = converse(settings, awake, Line(ignored, "start", 1.5))
     assert of(silent, "wake") == [] and of(silent, "stt_final") == [] and not np.any(silent.speaker)
     detector.reset()
-    _, made = converse(settings, awake, Line(audio.to_int16(wet), "start", 0.5))
+    _, made = converse(settings, awake, Line(audio.to_int16(wet), "start", 1.5))
     assert [row["model"] for row in of(made, "wake")] == ["okay_nabu"]
     assert plain(str(of(made, "stt_final")[0]["text"])) == ["what", "is", "your", "name"]
     assert len(of(made, "playback_first_sample")) == 1
