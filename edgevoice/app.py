@@ -113,7 +113,7 @@ def make_core(settings: Settings) -> Core:
 
 
 def make_device(settings: Settings, core: Core) -> Device:
-    """The sound card that the settings name; a scripted one is made by whoever scripts it."""
+    """The sound card that the settings name; a scripted device is made by whoever scripts it."""
     audio = settings.audio
     make = rt.PyAudioDevice if audio.backend == "pyaudio" else rt.PortAudioDevice
     return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms)

@@ -24,7 +24,7 @@ def key(default: Any, doc: str, *, low: float | None = None, high: float | None 
 class AudioSettings:
     """Sound in and out."""
 
-    backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio", "scripted"))
+    backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio"))
     input: str = key("", "input device: its index, or part of its name; empty for the system's default")
     output: str = key("", "output device: its index, or part of its name; empty for the system's default")
     rate: int = key(16000, "device sample rate", low=8000, high=192000, unit="Hz")
