@@ -12,7 +12,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=()
     for tool in cc c++ cmake ninja git espeak-ng; do command -v "$tool" >/dev/null || missing+=("$tool"); done
     for header in portaudio.h alsa/asoundlib.h; do
-        printf '#include <%s>\n' "$header" | cc -E - >/dev/null 2>&1 || missing+=("$header")
+        cc -E - <<<"#include <$header>" >/dev/null 2>&1 || missing+=("$header")
     done
     [ ${#missing[@]} -eq 0 ] && exit 0
     die "this is not a Debian system (no apt-get), and these are missing: ${missing[*]}" \
