@@ -16,8 +16,9 @@ try:
 except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
-SOURCES = ["ring", "dsp", "rt", "host", "scripted", "portaudio"]
-HEADERS = ["ring.h", "cancel.h", "dsp.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "_core.pxd", "_devices.pxi"]
+SOURCES = ["ring", "dsp", "stretch", "playout", "rt", "host", "scripted", "portaudio"]
+HEADERS = ["ring.h", "cancel.h", "dsp.h", "stretch.h", "playout.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h",
+           "_core.pxd", "_devices.pxi"]
 VAD_SOURCES = ["vad", "vad_scalar", "vad_vector", "vad_neon", "vad_avx2"]  # each kernel has its own target, chosen at run time
 VAD_HEADERS = ["vad.h", "vad_kernel.h", "vad_kernels.h", "vad_lanes.h"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]

@@ -19,6 +19,17 @@ cdef extern from "dsp.h" nogil:
     enum:
         EV_UNITY
 
+cdef extern from "stretch.h" nogil:
+    enum:
+        EV_STRETCH_ONE
+        EV_STRETCH_SLOWEST
+        EV_STRETCH_FASTEST
+    ctypedef struct ev_stretch:
+        uint32_t overlap
+    size_t ev_stretch_bytes(uint32_t rate)
+    void ev_stretch_init(ev_stretch *stretch, void *memory, uint32_t rate)
+    size_t ev_stretch_all(ev_stretch *stretch, const int16_t *source, size_t frames, int16_t *to, int32_t each)
+
 cdef extern from "rt.h" nogil:
     enum:
         EV_CACHE_LINE
@@ -54,6 +65,9 @@ cdef extern from "host.h" nogil:
         uint64_t underruns
         uint64_t stale
         uint64_t events_lost
+        uint64_t stretched
+        uint64_t queue
+        uint64_t queue_least
     ctypedef enum ev_write_state:
         EV_WRITE_DONE
         EV_WRITE_DEAD
@@ -72,6 +86,7 @@ cdef extern from "host.h" nogil:
     uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room)
     void ev_host_counters(ev_rt *rt, ev_counters *counters)
     void ev_host_gain(ev_rt *rt, int32_t gain)
+    void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold)
     void ev_host_close(ev_rt *rt)
     uint64_t ev_now()
 

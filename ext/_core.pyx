@@ -243,6 +243,11 @@ cdef class Core:
             raise ValueError(f"volume must be 0 to 4, not {gain}")
         ev_host_gain(self.rt, <int32_t>(gain * <double>EV_UNITY + 0.5))
 
+    def set_playout(self, double stretch_below_s, double hold_s=0.0):
+        if not 0.0 <= stretch_below_s <= 2.0 or not 0.0 <= hold_s <= 1.0:
+            raise ValueError(f"stretch_below_s must be 0 to 2 and hold_s 0 to 1, not {stretch_below_s} and {hold_s}")
+        ev_host_playout(self.rt, <uint32_t>(stretch_below_s * self.rate + 0.5), <uint32_t>(hold_s * self.rate + 0.5))
+
     def events(self):
         cdef ev_play_event found[64]
         cdef uint32_t count = 64, i
@@ -262,7 +267,7 @@ cdef class Core:
         with nogil:
             ev_host_counters(self.rt, &c)
         return Counters(c.captured, c.consumed, c.dropped, c.depth, c.xruns_in, c.xruns_out, c.callbacks, c.played, c.underruns,
-                        c.stale, c.events_lost)
+                        c.stale, c.events_lost, stretched=c.stretched, queue=c.queue, queue_least=c.queue_least)
 
     def process(self, near, int frames, *, bint overflow=False, bint underflow=False):
         """The callback itself, for a device written in Python: ``frames`` captured (``None`` for no input) against ``frames`` to play."""
@@ -286,6 +291,28 @@ cdef class Core:
         """Waits in progress end as if their time had run out; ``read`` and ``write`` refuse from now on.  Stop the device first."""
         self.is_closed = True
         ev_host_close(self.rt)
+
+
+def stretch(samples, int rate, double factor):
+    """A whole sound ``factor`` times as long (0.9 to 1.25), pitch kept, by the kernel that the loudspeaker's side uses."""
+    cdef const int16_t[::1] view = _samples(samples, "samples to stretch")
+    if not 8000 <= rate <= 192000:
+        raise ValueError(f"rate must be 8000 to 192000 Hz, not {rate}")
+    if not 0.9 <= factor <= 1.25:
+        raise ValueError(f"factor must be 0.9 to 1.25, not {factor}")
+    cdef int32_t each = <int32_t>round((factor - 1.0) * EV_STRETCH_ONE)
+    cdef size_t frames = view.shape[0], made
+    cdef ev_stretch state
+    if not frames:
+        return np.empty(0, np.int16)
+    scratch_array = np.empty(ev_stretch_bytes(rate), np.uint8)
+    cdef unsigned char[::1] scratch = scratch_array
+    out_array = np.empty(frames + frames // 2 + rate, np.int16)
+    cdef int16_t[::1] out = out_array
+    with nogil:
+        ev_stretch_init(&state, &scratch[0], rate)
+        made = ev_stretch_all(&state, &view[0], frames, &out[0], each)
+    return out_array[:made].copy()
 
 
 include "_devices.pxi"

@@ -131,12 +131,17 @@ uint64_t ev_host_heard(ev_rt *rt, uint64_t generation)
 uint64_t ev_host_queued(ev_rt *rt, uint64_t generation)
 {
     uint64_t heard = ev_host_heard(rt, generation); /* first, so that the difference is never negative */
-    if (generation == 0 || atomic_load_explicit(&rt->written_generation, memory_order_acquire) != generation)
-        return 0;
-    uint64_t written = atomic_load_explicit(&rt->written_frames, memory_order_acquire);
-    if (atomic_load_explicit(&rt->written_generation, memory_order_relaxed) != generation || ev_live_current(rt->live) != generation)
-        return 0;
-    return written - heard;
+    for (;;) {
+        if (generation == 0 || atomic_load_explicit(&rt->written_generation, memory_order_acquire) != generation)
+            return 0;
+        uint64_t written = atomic_load_explicit(&rt->written_frames, memory_order_acquire);
+        if (atomic_load_explicit(&rt->written_generation, memory_order_relaxed) != generation || ev_live_current(rt->live) != generation)
+            return 0;
+        uint64_t now = ev_host_heard(rt, generation); /* a thread that was held up between the two would see too many */
+        if (now == heard)
+            return written - heard;
+        heard = now;
+    }
 }
 
 bool ev_host_pause(ev_rt *rt, uint64_t generation)
@@ -190,6 +195,12 @@ void ev_host_gain(ev_rt *rt, int32_t gain)
     atomic_store_explicit(&rt->gain, gain, memory_order_relaxed);
 }
 
+void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold)
+{
+    atomic_store_explicit(&rt->stretch_below, stretch_below, memory_order_relaxed);
+    atomic_store_explicit(&rt->hold, hold, memory_order_relaxed);
+}
+
 void ev_host_close(ev_rt *rt)
 {
     atomic_store_explicit(&rt->closed, 1, memory_order_release);
@@ -217,6 +228,9 @@ void ev_host_counters(ev_rt *rt, ev_counters *counters)
             counters->underruns = look(&rt->underruns);
             counters->stale = look(&rt->stale);
             counters->events_lost = look(&rt->events_lost);
+            counters->stretched = look(&rt->stretched);
+            counters->queue = ev_host_queued(rt, ev_live_current(rt->live));
+            counters->queue_least = look(&rt->queue_least);
             if (atomic_load_explicit(&rt->turn, memory_order_relaxed) == turn &&
                 atomic_load_explicit(&rt->reads, memory_order_relaxed) == reads)
                 return;

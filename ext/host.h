@@ -12,6 +12,7 @@ typedef struct ev_counters {
     uint64_t captured, consumed, dropped, depth;
     uint64_t xruns_in, xruns_out, callbacks;
     uint64_t played, underruns, stale, events_lost;
+    uint64_t stretched, queue, queue_least;
 } ev_counters;
 
 typedef enum ev_write_state {
@@ -45,6 +46,8 @@ uint64_t ev_host_earcon(ev_rt *rt, const int16_t *samples, uint64_t frames);
 uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room);
 /* Q13; the callback glides there. */
 void ev_host_gain(ev_rt *rt, int32_t gain);
+/* Frames: slow a live reply down below this many in its queue (0: play exactly what came), and begin one so much later. */
+void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold);
 /* Every wait ends, now and later. */
 void ev_host_close(ev_rt *rt);
 /* One consistent snapshot: looks again until neither the callback nor the ears moved meanwhile. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dsp.h"
+#include "playout.h"
 
 static size_t rounded(size_t bytes)
 {
@@ -23,7 +24,7 @@ size_t ev_rt_bytes(const ev_rt_config *config)
 {
     return rounded(sizeof(ev_rt)) + config->capture_slots * hop_bytes(config) +
            ((size_t)config->playback_slots + config->earcon_slots) * slot_bytes(config) +
-           config->event_slots * rounded(sizeof(ev_play_event));
+           config->event_slots * rounded(sizeof(ev_play_event)) + rounded(ev_stretch_bytes(config->rate));
 }
 
 ev_rt *ev_rt_init(void *memory, const ev_rt_config *config, ev_live *live)
@@ -40,6 +41,8 @@ ev_rt *ev_rt_init(void *memory, const ev_rt_config *config, ev_live *live)
     ev_ring_init(&rt->earcons, at, config->earcon_slots, slot_bytes(config), config->ring_start);
     at += config->earcon_slots * slot_bytes(config);
     ev_ring_init(&rt->events, at, config->event_slots, rounded(sizeof(ev_play_event)), config->ring_start);
+    at += config->event_slots * rounded(sizeof(ev_play_event));
+    ev_stretch_init(&rt->stretch, at, config->rate);
     rt->ramp = rt->fade;
     rt->gain_now = EV_UNITY;
     atomic_init(&rt->gain, EV_UNITY);
@@ -82,6 +85,8 @@ static void begin_sound(ev_rt *rt, uint64_t generation, uint64_t now)
     rt->sounding_frames = 0;
     rt->starved = 0;
     rt->ramp = rt->fade;
+    ev_stretch_reset(&rt->stretch);
+    atomic_store_explicit(&rt->queue_least, ev_playout_queued(rt, generation), memory_order_release);
     rt->heard_count++;
     ev_heard *entry = heard_entry(rt);
     atomic_store_explicit(&entry->generation, 0, memory_order_release);
@@ -112,6 +117,7 @@ static ev_slot *front(ev_rt *rt, uint64_t word, uint64_t keep)
 static void take(ev_rt *rt, ev_slot *slot, int16_t *to, uint32_t frames)
 {
     memcpy(to, slot->samples + rt->slot_at, frames * sizeof *to);
+    ev_stretch_pass(&rt->stretch, to, frames, rt->slower);
     rt->slot_at += frames;
     rt->sounding_frames += frames;
     atomic_store_explicit(&heard_entry(rt)->frames, rt->sounding_frames, memory_order_release);
@@ -134,9 +140,32 @@ static void finish_slot(ev_rt *rt, ev_slot *slot, uint64_t now)
     }
 }
 
+/* What was made up for the sounding generation; returns the frames written, 0 when there is nothing (more) of it.  The tail of a reply that
+ * ran dry carries its own fade and is never cut. */
+static uint32_t made_up(ev_rt *rt, int16_t *to, uint32_t room)
+{
+    if (!ev_stretch_extra(&rt->stretch))
+        return 0;
+    return ev_stretch_take(&rt->stretch, to, room);
+}
+
+static uint32_t made_up_fading(ev_rt *rt, int16_t *to, uint32_t room)
+{
+    if (rt->starved)
+        return made_up(rt, to, room);
+    if (!rt->ramp)
+        return 0;
+    uint32_t frames = made_up(rt, to, least(room, rt->ramp));
+    rt->ramp = ev_dsp_fade_out(to, frames, rt->ramp, rt->fade);
+    return frames;
+}
+
 /* One stretch of a cancelled generation's fade; returns the frames written, 0 once it is silent. */
 static uint32_t die(ev_rt *rt, uint64_t word, int16_t *to, uint32_t room, uint64_t now)
 {
+    uint32_t made = rt->paused != rt->sounding ? made_up_fading(rt, to, room) : 0;
+    if (made)
+        return made;
     ev_slot *slot = rt->ramp && rt->paused != rt->sounding ? front(rt, word, rt->sounding) : NULL;
     if (slot && slot->generation == rt->sounding && slot->frames > rt->slot_at) {
         uint32_t frames = least(least(room, rt->ramp), slot->frames - rt->slot_at);
@@ -157,6 +186,9 @@ static uint32_t die(ev_rt *rt, uint64_t word, int16_t *to, uint32_t room, uint64
 static uint32_t hold(ev_rt *rt, uint64_t word, uint64_t live, int16_t *to, uint32_t room, uint64_t now)
 {
     if (rt->paused != live) {
+        uint32_t made = rt->sounding == live ? made_up_fading(rt, to, room) : 0;
+        if (made)
+            return made;
         ev_slot *slot = rt->sounding == live && rt->ramp ? front(rt, word, live) : NULL;
         if (slot && slot->frames > rt->slot_at) {
             uint32_t frames = least(least(room, rt->ramp), slot->frames - rt->slot_at);
@@ -173,26 +205,82 @@ static uint32_t hold(ev_rt *rt, uint64_t word, uint64_t live, int16_t *to, uint3
     return room;
 }
 
+/* The live generation has nothing to play: tell it once, and carry the sound on into a fade. */
+static void starve(ev_rt *rt, uint64_t now, uint32_t below)
+{
+    if (!rt->sounding || rt->starved)
+        return;
+    rt->starved = 1;
+    tell(&rt->underruns, 1);
+    event(rt, EV_UNDERRUN, rt->sounding, now, rt->sounding_frames);
+    if (below) {
+        ev_stretch_conceal(&rt->stretch, rt->ramp, rt->fade);
+        rt->ramp = 0;
+    }
+}
+
+/* Frames of silence before the live generation may begin, or may go on after it ran dry; 0 when it may at once. */
+static uint32_t late_start(ev_rt *rt, uint64_t live, uint32_t below, uint32_t room, uint64_t now)
+{
+    if (rt->sounding) {
+        bool refilling = rt->starved && below && ev_playout_queued(rt, live) < EV_REFILL * (uint64_t)rt->fade && !ev_playout_last_waits(rt, live);
+        return refilling ? room : 0;
+    }
+    if (rt->held != live) {
+        rt->held = live;
+        rt->held_to = now + atomic_load_explicit(&rt->hold, memory_order_relaxed);
+    }
+    if (now >= rt->held_to || ev_playout_last_waits(rt, live))
+        return 0;
+    return rt->held_to - now < room ? (uint32_t)(rt->held_to - now) : room;
+}
+
+/* Make the sound longer before the next frame, where that is due and enough of it waits to be joined to. */
+static bool lengthened(ev_rt *rt, uint64_t live)
+{
+    int16_t ahead[EV_OVERLAP_MOST];
+    if (!rt->slower || !ev_stretch_due(&rt->stretch) || !ev_playout_peek(rt, live, ahead, rt->stretch.overlap))
+        return false;
+    uint32_t frames = ev_stretch_lengthen(&rt->stretch, ahead);
+    tell(&rt->stretched, frames);
+    return frames != 0;
+}
+
 /* One stretch of the live generation, or silence.  Returns the frames written; 0 when only a mark was taken. */
 static uint32_t speak(ev_rt *rt, uint64_t word, uint64_t live, int16_t *to, uint32_t room, uint64_t now)
 {
     if (rt->paused && rt->paused == live)
         event(rt, EV_RESUMED, live, now, rt->sounding == live ? rt->sounding_frames : 0);
     rt->paused = 0;
+    if (rt->sounding) {
+        uint32_t made = rt->starved || rt->ramp == rt->fade ? made_up(rt, to, room) : made_up(rt, to, least(room, rt->fade - rt->ramp));
+        if (made && !rt->starved && rt->ramp < rt->fade)
+            rt->ramp = ev_dsp_fade_in(to, made, rt->ramp, rt->fade);
+        if (made)
+            return made;
+    }
     ev_slot *slot = front(rt, word, 0);
+    uint32_t below = atomic_load_explicit(&rt->stretch_below, memory_order_relaxed);
     if (!slot) {
-        if (rt->sounding && !rt->starved) {
-            rt->starved = 1;
-            tell(&rt->underruns, 1);
-            event(rt, EV_UNDERRUN, rt->sounding, now, rt->sounding_frames);
-        }
+        uint32_t was = rt->starved;
+        starve(rt, now, below);
+        if (rt->starved != was && ev_stretch_extra(&rt->stretch))
+            return 0;
         memset(to, 0, room * sizeof *to);
         return room;
+    }
+    uint32_t silent = late_start(rt, live, below, room, now);
+    if (silent) {
+        memset(to, 0, silent * sizeof *to);
+        return silent;
     }
     uint32_t frames = least(room, slot->frames - rt->slot_at);
     if (frames) {
         if (!rt->sounding)
             begin_sound(rt, live, now);
+        rt->slower = ev_playout_slower(rt, live, below);
+        if (rt->ramp == rt->fade && lengthened(rt, live))
+            return 0;
         rt->starved = 0;
         if (rt->ramp < rt->fade)
             frames = least(frames, rt->fade - rt->ramp);
@@ -219,6 +307,11 @@ static void loudspeaker(ev_rt *rt, int16_t *out, uint32_t frames)
             done += hold(rt, word, live, to, room, now);
         else
             done += speak(rt, word, live, to, room, now);
+    }
+    if (live && rt->sounding == live && rt->paused != live && !ev_playout_last_waits(rt, live)) {
+        uint64_t left = ev_playout_queued(rt, live);
+        if (left < atomic_load_explicit(&rt->queue_least, memory_order_relaxed))
+            atomic_store_explicit(&rt->queue_least, left, memory_order_release);
     }
 }
 

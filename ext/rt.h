@@ -5,7 +5,9 @@
  * slots are thrown away.  Then the microphone: hops of a fixed size are filled in place in the capture ring, near end beside far
  * end under the same frame index, and published when full; a hop that finds the ring full is dropped whole and counted.
  *
- * Laws: rt.o, ring.o and dsp.o hold no lock, allocate nothing, call neither the system nor Python, and never wait.
+ * Laws: rt.o, ring.o, dsp.o, stretch.o and playout.o hold no lock, allocate nothing, call neither the system nor Python, and never wait.
+ * A reply that is about to run dry is played slower (stretch.h), one that does is faded out and in again; what is made up for that counts
+ * nowhere as a frame of the reply: `played`, `heard` and every event count the frames that were written.
  * Invariants of the events: a `first` is followed by exactly one `end` or `silent`; a `paused` by `resumed` or by the generation's death;
  * a reply without a frame has an `end` and no `first`.
  * Ledger: captured == consumed + dropped + depth whenever neither `turn` nor `reads` is odd.
@@ -15,6 +17,7 @@
 
 #include "cancel.h"
 #include "ring.h"
+#include "stretch.h"
 
 /* Status bits that a device hands in with a period. */
 #define EV_INPUT_OVERFLOW 1u
@@ -25,6 +28,9 @@
 #define EV_HOP_DEAF 2u       /* the device gave no input for some of it; zeros stand there */
 
 #define EV_SLOT_LAST 1u
+
+/* After a reply ran dry this many times 5 ms must wait before it goes on. */
+#define EV_REFILL 4
 
 /* Generations whose heard frames are remembered. */
 #define EV_HEARD 128
@@ -82,6 +88,8 @@ typedef struct ev_rt {
     alignas(EV_CACHE_LINE) _Atomic uint64_t pause; /* any thread: the generation that shall be silent for now, or 0 */
     _Atomic int32_t gain;                          /* any thread: Q13 */
     _Atomic uint32_t closed;                       /* any thread: waits end */
+    _Atomic uint32_t stretch_below;                /* any thread: frames in the queue of a live reply, 0 for exact playback */
+    _Atomic uint32_t hold;                         /* any thread: frames by which the start of a reply is late */
     _Atomic uint64_t poll_ns;                      /* device: how often the worker's ends look */
 
     /* The callback's own. */
@@ -100,6 +108,10 @@ typedef struct ev_rt {
     uint32_t starved;       /* the sounding generation has nothing to play, and that was told */
     int32_t gain_now;       /* Q13 */
     uint64_t heard_count;   /* entries of `heard` ever begun */
+    ev_stretch stretch;     /* of the sounding generation */
+    int32_t slower;         /* Q16: how much longer each frame becomes */
+    uint64_t held;          /* the generation whose start was held back last */
+    uint64_t held_to;       /* the frame at which it may begin */
 
     /* What the callback tells; stores by it alone, release. */
     alignas(EV_CACHE_LINE) _Atomic uint64_t turn; /* odd while the callback runs */
@@ -113,6 +125,8 @@ typedef struct ev_rt {
     _Atomic uint64_t underruns;
     _Atomic uint64_t stale;
     _Atomic uint64_t events_lost;
+    _Atomic uint64_t stretched;
+    _Atomic uint64_t queue_least;
     ev_heard heard[EV_HEARD];
 
     /* What the ears tell. */

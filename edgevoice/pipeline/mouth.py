@@ -2,7 +2,7 @@
 
 Theory: the mouth pulls.  While it waits for ring space or for the synthesizer, frames wait in the reply stream, and when that is too
 far ahead the model waits: a slow loudspeaker holds the whole line, and nothing grows.  Synthesis of the next chunk goes on while
-the ring plays the last.
+the ring plays the last.  How late its samples came decides how the loudspeaker hides it (``playout.py``).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from edgevoice.dialog.machine import Event
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Float32, Tts
 from edgevoice.errors import EngineError
+from edgevoice.pipeline.playout import Playout
 from edgevoice.pipeline.reply import Reader
 from edgevoice.pipeline.worker import Worker
 from edgevoice.rt.contract import Core
-from edgevoice.settings import DialogSettings, TtsSettings
+from edgevoice.settings import AudioSettings, DialogSettings, TtsSettings
 from edgevoice.trace import Trace
 
 QUEUE = 8
@@ -54,16 +55,20 @@ class Mouth(Worker[Utter]):
     name = "mouth"
 
     def __init__(self, tts: Tts, core: Core, post: Callable[[Event], None], trace: Trace, clock: Clock, *, tts_settings: TtsSettings,
-                 dialog: DialogSettings) -> None:
+                 dialog: DialogSettings, audio: AudioSettings) -> None:
         super().__init__(QUEUE)
         self._tts, self._core, self._post, self._trace, self._clock = tts, core, post, trace, clock
         self._max_words = tts_settings.max_chunk_words
         self._first_words = dialog.first_chunk_words
+        self._playout = Playout(core.rate, audio.hold_ms / 1000) if audio.stretch else None
         self.writing = False
         """true while only ring space is waited for: time has to pass, not work to be done"""
 
     def work(self, job: Utter) -> None:
         speech = _Speech(self, job)
+        if self._playout is not None:
+            self._playout.begin()
+            self._core.set_playout(self._playout.stretch_below_s, self._playout.hold_s)
         chunker = Chunker(self._first_words, self._max_words)
         try:
             while not job.cancel.cancelled():
@@ -129,6 +134,9 @@ class _Speech:
 
     def _write(self, frames: Float32, *, last: bool) -> None:
         mouth = self._mouth
+        if mouth._playout is not None and len(frames):
+            mouth._playout.arrived(mouth._clock.now(), len(frames), mouth._core.queued(self._job.generation))
+            mouth._core.set_playout(mouth._playout.stretch_below_s, mouth._playout.hold_s)
         mouth.writing = True
         try:
             mouth._core.write(self._job.generation, to_int16(frames), last=last)

@@ -90,7 +90,8 @@ class Session:
         self._earcons = earcons(core.rate)
         self._recognizer = Recognizer(engines.stt, self.post, trace)
         self._brain = Brain(engines.llm, self.post, trace)
-        self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog)
+        self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
+                            audio=settings.audio)
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._played, trace=trace, tap=tap)
         trace.position = lambda: core.counters().captured

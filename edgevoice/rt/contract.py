@@ -52,6 +52,12 @@ class Counters:
     """frames of dead generations thrown away unplayed"""
     events_lost: int = 0
     """play events that found nobody to take them (times)"""
+    stretched: int = 0
+    """frames made up to slow replies down whose next sound was late; no frames of any generation"""
+    queue: int = 0
+    """frames of the live generation that wait to be played"""
+    queue_least: int = 0
+    """the fewest that waited after any period of the last reply, until its end came; 0 before the first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,13 @@ class Core(Protocol):
         """Mix a short sound over whatever plays; returns frames taken."""
 
     def set_volume(self, gain: float) -> None: ...
+
+    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0) -> None:
+        """How a late synthesizer is hidden; both 0 at first: what comes is played as it comes.
+
+        A live reply with less than ``stretch_below_s`` (0 to 2) in its queue, whose end has not come, is played slower, up to a
+        quarter at half of that; one that runs dry is faded out and in.  None of that counts in ``heard``, ``queued``, ``played`` or an
+        event's ``frames``.  A reply begins ``hold_s`` (0 to 1) after its first sound came, or once its end has."""
 
     def events(self) -> list[PlayEvent]: ...
 

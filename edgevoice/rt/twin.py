@@ -37,7 +37,6 @@ class Core(Rt):
         self.capture_frames = self._capture_slots * hop
         self.playback_frames = self._playback_slots * hop
         self._owners = {end: threading.Lock() for end in ("Core.read", "Core.write", "Core.earcon")}
-        self._written = (0, 0)
         self._written_last = 0
         self._closed = False
 
@@ -143,10 +142,18 @@ class Core(Rt):
             raise ValueError(f"volume must be 0 to 4, not {gain}")
         self._gain = int(gain * UNITY + 0.5)
 
+    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0) -> None:
+        if not 0.0 <= stretch_below_s <= 2.0 or not 0.0 <= hold_s <= 1.0:
+            raise ValueError(f"stretch_below_s must be 0 to 2 and hold_s 0 to 1, not {stretch_below_s} and {hold_s}")
+        with self._changed:
+            self._stretch_below, self._hold_frames = int(stretch_below_s * self.rate + 0.5), int(hold_s * self.rate + 0.5)
+
     def counters(self) -> Counters:
         with self._changed:
             counts = dict(self._counts)
             counts["depth"] = len(self._hops) * self.hop + (self._fill if self._hop else 0)
+            live = self.live.current()
+            counts["queue"] = self._written[1] - self._heard.get(live, 0) if live and self._written[0] == live else 0
         return Counters(**counts)
 
     def close(self) -> None:

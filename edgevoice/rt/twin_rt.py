@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.rt.contract import Counters, Int16, PlayEvent, PlayKind
+from edgevoice.rt.twin_stretch import SLOWEST, Stretch
 
 T = TypeVar("T", bound=np.generic)
 
@@ -19,6 +20,8 @@ UNITY = 8192
 HEARD = 128
 """Generations whose heard frames are remembered."""
 EVENTS = 256
+REFILL = 4
+"""Times 5 ms that must wait before a reply that ran dry goes on."""
 
 
 class Token:
@@ -98,6 +101,9 @@ class Rt:
         self._sounding = self._sounding_frames = self._ended = self._paused = 0
         self._starved = False
         self._heard: dict[int, int] = {}
+        self._written = (0, 0)
+        self._stretch = Stretch(rate)
+        self._stretch_below = self._hold_frames = self._slower = self._held = self._held_to = 0
 
     def _process(self, near: Int16 | None, frames: int, overflow: bool, underflow: bool) -> Int16:
         with self._changed:
@@ -127,12 +133,41 @@ class Rt:
             self._release()
         return None
 
+    def _left(self, live: int) -> int:
+        """Frames of the live generation that are written and not played."""
+        if self._written[0] != live:
+            return 0
+        return self._written[1] - (self._sounding_frames if self._sounding == live else 0)
+
+    def _last_waits(self, live: int) -> bool:
+        return bool(self._play) and self._play[-1].generation == live and self._play[-1].last
+
+    def _how_much_slower(self, live: int) -> int:
+        below = self._stretch_below
+        left = self._left(live) if below else 0
+        if left >= below or self._last_waits(live):
+            return 0
+        half = (below + 1) // 2
+        return SLOWEST * min(below - left, half) // half
+
+    def _peek(self, live: int, count: int) -> Int16 | None:
+        pieces: list[Int16] = []
+        got, at = 0, self._slot_at
+        for slot in self._play:
+            if got == count or slot.generation != live:
+                break
+            pieces.append(slot.samples[at:at + count - got])
+            got += len(pieces[-1])
+            at = 0
+        return np.concatenate(pieces) if got == count else None
+
     def _release(self) -> None:
         self._play.popleft()
         self._slot_at = 0
 
     def _take(self, slot: Slot, to: Int16, frames: int) -> None:
         to[:frames] = slot.samples[self._slot_at:self._slot_at + frames]
+        self._stretch.forward(to[:frames], self._slower)
         self._slot_at += frames
         self._sounding_frames += frames
         self._heard[self._sounding] = self._sounding_frames
@@ -157,7 +192,22 @@ class Rt:
         to[:] = _scaled(to, gains, self._fade)
         self._ramp += len(to)
 
+    def _made_up(self, to: Int16) -> int:
+        made = self._stretch.take(len(to))
+        to[:len(made)] = made
+        return len(made)
+
+    def _made_up_fading(self, to: Int16) -> int:
+        if self._starved:
+            return self._made_up(to)
+        frames = self._made_up(to[:self._ramp])
+        self._fade_out(to[:frames])
+        return frames
+
     def _die(self, live: int, to: Int16, now: int) -> int:
+        made = self._made_up_fading(to) if self._paused != self._sounding else 0
+        if made:
+            return made
         slot = self._front(live, self._sounding) if self._ramp and self._paused != self._sounding else None
         if slot and slot.generation == self._sounding and len(slot.samples) > self._slot_at:
             frames = min(len(to), self._ramp, len(slot.samples) - self._slot_at)
@@ -172,6 +222,9 @@ class Rt:
 
     def _hold(self, live: int, to: Int16, now: int) -> int:
         if self._paused != live:
+            made = self._made_up_fading(to) if self._sounding == live else 0
+            if made:
+                return made
             slot = self._front(live, live) if self._sounding == live and self._ramp else None
             if slot and len(slot.samples) > self._slot_at:
                 frames = min(len(to), self._ramp, len(slot.samples) - self._slot_at)
@@ -188,17 +241,26 @@ class Rt:
         if self._paused and self._paused == live:
             self._event("resumed", live, now, self._sounding_frames if self._sounding == live else 0)
         self._paused = 0
+        if self._sounding:
+            fading = not self._starved and self._ramp < self._fade
+            made = self._made_up(to[:self._fade - self._ramp] if fading else to)
+            if made and fading:
+                self._fade_in(to[:made])
+            if made:
+                return made
         slot = self._front(live, 0)
         if slot is None:
-            if self._sounding and not self._starved:
-                self._starved = True
-                self._counts["underruns"] += 1
-                self._event("underrun", self._sounding, now, self._sounding_frames)
-            return len(to)
+            return 0 if self._starve(now) else len(to)
+        silent = self._late_start(live, len(to), now)
+        if silent:
+            return silent
         frames = min(len(to), len(slot.samples) - self._slot_at)
         if frames:
             if not self._sounding:
                 self._begin_sound(live, now)
+            self._slower = self._how_much_slower(live)
+            if self._ramp == self._fade and self._lengthened(live):
+                return 0
             self._starved = False
             fading = self._ramp < self._fade
             if fading:
@@ -209,8 +271,42 @@ class Rt:
         self._finish_slot(slot, now + frames)
         return frames
 
+    def _starve(self, now: int) -> bool:
+        """Tell it once; whether a tail was made up."""
+        if not self._sounding or self._starved:
+            return False
+        self._starved = True
+        self._counts["underruns"] += 1
+        self._event("underrun", self._sounding, now, self._sounding_frames)
+        if not self._stretch_below:
+            return False
+        self._stretch.conceal(self._ramp, self._fade)
+        self._ramp = 0
+        return True
+
+    def _late_start(self, live: int, room: int, now: int) -> int:
+        if self._sounding:
+            refilling = (self._starved and self._stretch_below and self._left(live) < REFILL * self._fade
+                         and not self._last_waits(live))
+            return room if refilling else 0
+        if self._held != live:
+            self._held, self._held_to = live, now + self._hold_frames
+        return 0 if now >= self._held_to or self._last_waits(live) else min(room, self._held_to - now)
+
+    def _lengthened(self, live: int) -> bool:
+        if not self._slower or not self._stretch.due:
+            return False
+        ahead = self._peek(live, self._stretch.overlap)
+        if ahead is None:
+            return False
+        made = self._stretch.lengthen(ahead)
+        self._counts["stretched"] += made
+        return made > 0
+
     def _begin_sound(self, generation: int, now: int) -> None:
         self._sounding, self._sounding_frames, self._starved, self._ramp = generation, 0, False, self._fade
+        self._stretch.reset()
+        self._counts["queue_least"] = self._left(generation)
         self._heard[generation] = 0
         while len(self._heard) > HEARD:
             del self._heard[next(iter(self._heard))]
@@ -227,6 +323,8 @@ class Rt:
                 done += self._hold(live, to, now)
             else:
                 done += self._speak(live, to, now)
+        if live and self._sounding == live and self._paused != live and not self._last_waits(live):
+            self._counts["queue_least"] = min(self._counts["queue_least"], self._left(live))
 
     def _mix_earcons(self, out: Int16) -> None:
         done = 0

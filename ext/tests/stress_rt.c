@@ -155,7 +155,7 @@ static void *loop(void *unused)
     for (int i = 0; i < 500; i++)
         beep[i] = EARCON;
     while (going()) {
-        switch (chance(&random) % 8) {
+        switch (chance(&random) % 9) {
         case 0:
         case 1:
             generation += 1 + chance(&random) % 3;
@@ -176,6 +176,9 @@ static void *loop(void *unused)
             break;
         case 6:
             ev_host_gain(rt, (int32_t)(chance(&random) % 8193));
+            break;
+        case 7:
+            ev_host_playout(rt, chance(&random) % 3 ? RATE / 5 : 0, chance(&random) % 3 ? 0 : chance(&random) % 400);
             break;
         default:
             CHECK(ev_host_earcon(rt, beep, 500) <= 500, "more taken than given");
@@ -229,7 +232,7 @@ int main(int argc, char **argv)
     CHECK(end.dropped == lost_hops * HOP + end.captured - expected - end.depth, "%llu frames dropped, %llu hops missed",
           (unsigned long long)end.dropped, (unsigned long long)lost_hops);
     CHECK(periods > 100 && loud > 0 && runs > 10 && lost_hops > 0 && firsts > 0 && ends > 0 && silents > 0 && snapshots > 10 &&
-              cancelled > 0 && end.stale > 0 && end.xruns_in > 0 && end.xruns_out > 0,
+              cancelled > 0 && end.stale > 0 && end.stretched > 0 && end.xruns_in > 0 && end.xruns_out > 0,
           "too little happened: %llu periods, %llu loud, %llu runs, %llu lost, %llu/%llu/%llu events, %llu snapshots, %llu cancelled, "
           "%llu stale", (unsigned long long)periods, (unsigned long long)loud, (unsigned long long)runs,
           (unsigned long long)lost_hops, (unsigned long long)firsts, (unsigned long long)ends, (unsigned long long)silents,

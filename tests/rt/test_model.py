@@ -100,6 +100,18 @@ class Lockstep(RuleBasedStateMachine):
     def volume(self, gain: float) -> None:
         self.both(lambda core: core.set_volume(gain))
 
+    @rule(below=st.sampled_from([0.0, 0.01, 0.05, 1.0]), hold=st.sampled_from([0.0, 0.0, 0.013, 0.1]))
+    def playout(self, below: float, hold: float) -> None:
+        self.both(lambda core: core.set_playout(below, hold))
+
+    @rule(count=st.integers(0, 800), period=st.integers(1, 900), pitch=st.integers(30, 200), loud=st.integers(50, 32767))
+    def hum(self, count: int, period: int, pitch: int, loud: int) -> None:
+        """Something with a pitch, and then what came of it."""
+        if self.newest and self.ended != self.newest:
+            samples = np.rint(loud * np.sin(np.arange(count) * 2 * np.pi / pitch)).astype(np.int16)
+            self.both(lambda core: core.write(self.newest, samples, timeout_s=0))
+        self.period(period, True, False, False)
+
     @rule()
     def events(self) -> None:
         self.both(lambda core: core.events())
