@@ -16,9 +16,10 @@ try:
 except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
-SOURCES = ["ring", "dsp", "stretch", "playout", "rt", "host", "scripted", "portaudio"]
-HEADERS = ["ring.h", "cancel.h", "dsp.h", "stretch.h", "playout.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h",
-           "_core.pxd", "_devices.pxi"]
+SOURCES = ["ring", "dsp", "stretch", "playout", "rt", "host", "scripted", "portaudio", "fft", "aec", "aec_far", "aec_residue", "decimate",
+           "front", "front_host"]
+HEADERS = ["ring.h", "cancel.h", "dsp.h", "stretch.h", "playout.h", "rt.h", "host.h", "device.h", "scripted.h", "ev_portaudio.h", "fft.h",
+           "aec.h", "aec_inside.h", "decimate.h", "front.h", "_core.pxd", "_devices.pxi", "_stretch.pxi", "_live.pxi"]
 VAD_SOURCES = ["vad", "vad_scalar", "vad_vector", "vad_neon", "vad_avx2"]  # each kernel has its own target, chosen at run time
 VAD_HEADERS = ["vad.h", "vad_kernel.h", "vad_kernels.h", "vad_lanes.h"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
@@ -27,9 +28,9 @@ if os.environ.get("EDGEVOICE_NATIVE") == "1":
 
 core = Extension(
     "edgevoice.rt._core",
-    ["ext/_core.pyx", *(f"ext/{name}.c" for name in SOURCES)],
+    ["ext/_core.pyx", *(f"ext/{name}.c" for name in SOURCES + VAD_SOURCES)],
     include_dirs=["ext"],
-    depends=[f"ext/{name}" for name in HEADERS],
+    depends=[f"ext/{name}" for name in HEADERS + VAD_HEADERS],
     libraries=["portaudio", "m", "pthread"],
     extra_compile_args=FLAGS,
 )

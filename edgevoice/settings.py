@@ -33,6 +33,7 @@ class AudioSettings:
     playback_ms: int = key(8000, "playback ring: how far synthesis may run ahead of the loudspeaker", low=100, high=30000, unit="ms")
     latency_ms: int = key(100, "latency asked of the sound system for capture", low=5, high=1000, unit="ms")
     volume: float = key(1.0, "gain of the voice", low=0.0, high=4.0)
+    cancel_echo: bool = key(True, "take the loudspeaker's own sound out of what the microphone heard")
     stretch: bool = key(True, "play a reply slower while its next words are late, and fade where none come; false plays exactly what comes")
     hold_ms: int = key(0, "longest wait before a reply begins, where stretch is on and words have come too late for that to hide",
                        low=0, high=1000, unit="ms")

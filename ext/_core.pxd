@@ -90,6 +90,65 @@ cdef extern from "host.h" nogil:
     void ev_host_close(ev_rt *rt)
     uint64_t ev_now()
 
+cdef extern from "vad.h" nogil:
+    enum:
+        EV_VAD_FRAME
+    ctypedef struct ev_vad_net:
+        pass
+
+cdef extern from "front.h" nogil:
+    enum:
+        EV_AEC_RATE
+        EV_AEC_AWAKE
+        EV_AEC_CONVERGED
+        EV_AEC_NONCAUSAL
+        EV_AEC_USELESS
+        EV_AEC_OFF
+        EV_FRONT_FIFO
+    ctypedef struct ev_front_config:
+        const ev_vad_net *net
+        c_bool cancel_echo
+        float onset
+        float offset
+        uint32_t min_frames
+        uint32_t hang_frames
+    ctypedef struct ev_judged:
+        uint64_t index
+        uint64_t clean_at
+        uint64_t frames_at
+        uint64_t reflex
+        uint64_t onset
+        uint32_t clean
+        uint32_t frames
+    ctypedef struct ev_front:
+        uint32_t clean_room
+        uint32_t frame_room
+    ctypedef struct ev_front_state:
+        uint64_t hops
+        uint64_t blocks
+        uint64_t changes
+        uint64_t reflexes
+        uint64_t dropped
+        uint64_t busy_ns
+        uint64_t busy_most_ns
+        int64_t erle_mdb
+        int64_t drift_ppb
+        int64_t delay
+        uint64_t flags
+    ctypedef struct ev_front_thread:
+        pass
+    size_t ev_front_bytes(const ev_rt *rt)
+    ev_front *ev_front_init(void *memory, ev_rt *rt, const ev_front_config *config)
+    ev_front_thread *ev_front_start(ev_front *front, int *error)
+    void ev_front_stop(ev_front_thread *thread)
+    c_bool ev_front_step(ev_front *front)
+    void ev_front_arm(ev_front *front, uint64_t generation)
+    void ev_front_attach(ev_front *front)
+    uint64_t ev_front_wait(ev_front *front, uint64_t timeout_ns)
+    void ev_front_take(ev_front *front, uint64_t count, int16_t *near, int16_t *far, float *clean, float *probabilities,
+                       ev_judged *first)
+    void ev_front_look(ev_front *front, ev_front_state *state)
+
 cdef extern from "device.h" nogil:
     enum:
         EV_ERROR_BYTES

@@ -17,7 +17,7 @@ from posix.stdlib cimport posix_memalign
 
 from edgevoice.errors import DeviceError
 from edgevoice.rt import script as cues
-from edgevoice.rt.contract import Counters, Hops, PlayEvent
+from edgevoice.rt.contract import Counters, FrontState, Hops, PlayEvent, front_frames
 
 KINDS = ("first", "end", "silent", "underrun", "paused", "resumed")
 
@@ -52,63 +52,7 @@ cdef uint64_t _nanoseconds(object seconds) except? 0:
         raise ValueError(f"a timeout is 0 or more seconds, not {seconds}")
     return <uint64_t>min(seconds * 1e9, 9e18)
 
-
-cdef class Token:
-    """One generation's right to go on."""
-
-    cdef ev_token token
-    cdef Live owner
-    cdef readonly object generation
-
-    def __init__(self):
-        raise TypeError("a token comes from Live.begin()")
-
-    def cancelled(self):
-        return ev_abort(&self.token)
-
-    def abort_pointers(self):
-        """(address of a C ``bool (*)(void *)``, its argument), both good for as long as this token lives."""
-        return <size_t><void *>&ev_abort, <size_t><void *>&self.token
-
-
-cdef class Live:
-    """The one atomic: which generation may be heard."""
-
-    cdef ev_live *live
-    cdef object __weakref__
-
-    def __cinit__(self):
-        cdef void *memory = NULL
-        if posix_memalign(&memory, EV_CACHE_LINE, sizeof(ev_live)):
-            raise MemoryError
-        memset(memory, 0, sizeof(ev_live))
-        self.live = <ev_live *>memory
-
-    def __dealloc__(self):
-        free(self.live)
-
-    def begin(self, generation):
-        cdef uint64_t number = _generation(generation)
-        if not ev_live_begin(self.live, number):
-            raise ValueError(f"generation {number} is not greater than every one before it")
-        cdef Token token = Token.__new__(Token)
-        token.owner = self
-        token.generation = number
-        ev_token_init(&token.token, self.live, number)
-        return token
-
-    def cancel(self, generation):
-        return ev_live_cancel(self.live, _generation(generation))
-
-    def current(self):
-        return ev_live_current(self.live)
-
-
-cdef uint32_t _slots(double frames, int hop):
-    cdef uint32_t slots = 2
-    while slots * <double>hop < frames:
-        slots *= 2
-    return slots
+include "_live.pxi"
 
 
 cdef class Core:
@@ -121,6 +65,9 @@ cdef class Core:
     cdef readonly Live live
     cdef readonly int capture_frames
     cdef readonly int playback_frames
+    cdef ev_front *front_end
+    cdef ev_front_thread *front_thread
+    cdef object net  # held: the front end has its address
     cdef object reader, writer, ringer
     cdef bint is_closed
     cdef object __weakref__
@@ -156,6 +103,9 @@ cdef class Core:
         self.ringer = threading.Lock()
 
     def __dealloc__(self):
+        with nogil:
+            ev_front_stop(self.front_thread)
+        free(self.front_end)
         free(self.rt)
 
     cdef int _enter(self, object end, str what) except -1:
@@ -170,6 +120,8 @@ cdef class Core:
         cdef int16_t[::1] near, far
         self._enter(self.reader, "Core.read")
         try:
+            if self.front_end != NULL:
+                return self._read_judged(left)
             while True:
                 piece = min(left, SLICE)
                 with nogil:
@@ -189,6 +141,101 @@ cdef class Core:
             return Hops(index, near_array, far_array)
         finally:
             self.reader.release()
+
+    cdef object _read_judged(self, uint64_t left):
+        cdef uint64_t piece, count
+        cdef ev_judged first
+        cdef int16_t[::1] near, far
+        cdef float[::1] clean, probabilities
+        while True:
+            piece = min(left, SLICE)
+            with nogil:
+                count = ev_front_wait(self.front_end, piece)
+            PyErr_CheckSignals()
+            left -= piece
+            if count or not left or self.is_closed:
+                break
+        if not count:
+            return None
+        near_array = np.empty(count * self.hop, np.int16)
+        far_array = np.empty(count * self.hop, np.int16)
+        clean_array = np.empty(count * self.front_end.clean_room, np.float32)
+        probability_array = np.empty(count * self.front_end.frame_room, np.float32)
+        near, far, clean, probabilities = near_array, far_array, clean_array, probability_array
+        with nogil:
+            ev_front_take(self.front_end, count, &near[0], &far[0], &clean[0], &probabilities[0], &first)
+        reflex = (first.reflex, first.onset) if first.reflex else None
+        return Hops(first.index, near_array, far_array, clean_array[:first.clean].copy(), first.clean_at,
+                    probability_array[:first.frames].copy(), first.frames_at * EV_VAD_FRAME, reflex)
+
+    def start_front(self, vad, *, double onset=0.5, double offset=0.35, double min_speech_ms=64, double hangover_ms=160,
+                    bint cancel_echo=True, bint threaded=True):
+        cdef ev_front_config config
+        cdef void *memory = NULL
+        cdef size_t size, address
+        cdef int error = 0
+        if self.front_end != NULL:
+            raise RuntimeError("the front end was already started")
+        min_frames, hang_frames = front_frames(onset, offset, min_speech_ms, hangover_ms)
+        net = getattr(vad, "net", None)
+        if net is None:
+            return False
+        self._enter(self.reader, "Core.read")
+        try:
+            address = net.address
+            config.net = <const ev_vad_net *>address
+            config.cancel_echo = cancel_echo
+            config.onset, config.offset = onset, offset
+            config.min_frames, config.hang_frames = min_frames, hang_frames
+            size = ev_front_bytes(self.rt)
+            if posix_memalign(&memory, EV_CACHE_LINE, size):
+                raise MemoryError(f"{size} bytes for the front end")
+            memset(memory, 0, size)
+            self.net = net
+            self.front_end = ev_front_init(memory, self.rt, &config)
+            ev_front_attach(self.front_end)
+            if threaded:
+                self.front_thread = ev_front_start(self.front_end, &error)
+                if self.front_thread == NULL:
+                    raise OSError(error, "no thread for the front end")
+        finally:
+            self.reader.release()
+        return True
+
+    def step_front(self):
+        """Judge every hop that waits, in this thread; for a front end that was started without one.  The hops judged."""
+        cdef uint64_t done = 0
+        if self.front_end == NULL or self.front_thread != NULL:
+            raise RuntimeError("the front end was not started with threaded=False")
+        self._enter(self.reader, "Core.read")
+        try:
+            with nogil:
+                while ev_front_step(self.front_end):
+                    done += 1
+        finally:
+            self.reader.release()
+        return done
+
+    def arm(self, generation):
+        cdef uint64_t number = _generation(generation)
+        if self.front_end != NULL:
+            ev_front_arm(self.front_end, number)
+
+    def disarm(self):
+        if self.front_end != NULL:
+            ev_front_arm(self.front_end, 0)
+
+    def front(self):
+        cdef ev_front_state c
+        if self.front_end == NULL:
+            return None
+        ev_front_look(self.front_end, &c)
+        return FrontState(
+            hops=c.hops, blocks=c.blocks, path_changes=c.changes, reflexes=c.reflexes, dropped=c.dropped,
+            erle_db=c.erle_mdb / 1000.0, delay_ms=None if c.delay < 0 else c.delay * 1000.0 / EV_AEC_RATE,
+            drift_ppm=c.drift_ppb / 1000.0, busy_s=c.busy_ns * 1e-9, slowest_s=c.busy_most_ns * 1e-9,
+            cancelling=not c.flags & EV_AEC_OFF, awake=bool(c.flags & EV_AEC_AWAKE), converged=bool(c.flags & EV_AEC_CONVERGED),
+            noncausal=bool(c.flags & EV_AEC_NONCAUSAL), useless=bool(c.flags & EV_AEC_USELESS), fifo=bool(c.flags & EV_FRONT_FIFO))
 
     def write(self, generation, samples, *, bint last=False, timeout_s=None):
         """As the contract says; an empty ``last`` that found no room in ``timeout_s`` is a ``TimeoutError``, as 0 frames say nothing."""
@@ -291,28 +338,11 @@ cdef class Core:
         """Waits in progress end as if their time had run out; ``read`` and ``write`` refuse from now on.  Stop the device first."""
         self.is_closed = True
         ev_host_close(self.rt)
+        cdef ev_front_thread *thread = self.front_thread
+        self.front_thread = NULL
+        with nogil:
+            ev_front_stop(thread)
 
 
-def stretch(samples, int rate, double factor):
-    """A whole sound ``factor`` times as long (0.9 to 1.25), pitch kept, by the kernel that the loudspeaker's side uses."""
-    cdef const int16_t[::1] view = _samples(samples, "samples to stretch")
-    if not 8000 <= rate <= 192000:
-        raise ValueError(f"rate must be 8000 to 192000 Hz, not {rate}")
-    if not 0.9 <= factor <= 1.25:
-        raise ValueError(f"factor must be 0.9 to 1.25, not {factor}")
-    cdef int32_t each = <int32_t>round((factor - 1.0) * EV_STRETCH_ONE)
-    cdef size_t frames = view.shape[0], made
-    cdef ev_stretch state
-    if not frames:
-        return np.empty(0, np.int16)
-    scratch_array = np.empty(ev_stretch_bytes(rate), np.uint8)
-    cdef unsigned char[::1] scratch = scratch_array
-    out_array = np.empty(frames + frames // 2 + rate, np.int16)
-    cdef int16_t[::1] out = out_array
-    with nogil:
-        ev_stretch_init(&state, &scratch[0], rate)
-        made = ev_stretch_all(&state, &view[0], frames, &out[0], each)
-    return out_array[:made].copy()
-
-
+include "_stretch.pxi"
 include "_devices.pxi"

@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
+#include "front.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -213,10 +215,12 @@ static uint64_t look(_Atomic uint64_t *counter)
 
 void ev_host_counters(ev_rt *rt, ev_counters *counters)
 {
+    ev_front *front = atomic_load_explicit(&rt->front, memory_order_acquire);
     for (uint32_t attempt = 0;; attempt++) {
         uint64_t turn = look(&rt->turn);
         uint64_t reads = look(&rt->reads);
-        if (!((turn | reads) & 1)) {
+        uint64_t takes = front ? look(&front->takes) : 0;
+        if (!((turn | reads | takes) & 1)) {
             counters->consumed = look(&rt->consumed);
             counters->captured = look(&rt->captured);
             counters->dropped = look(&rt->dropped);
@@ -228,11 +232,17 @@ void ev_host_counters(ev_rt *rt, ev_counters *counters)
             counters->underruns = look(&rt->underruns);
             counters->stale = look(&rt->stale);
             counters->events_lost = look(&rt->events_lost);
+            if (front) {
+                counters->consumed += look(&front->consumed);
+                counters->dropped += look(&front->dropped);
+                counters->depth += ev_ring_depth(&front->out) * rt->config.hop;
+            }
             counters->stretched = look(&rt->stretched);
             counters->queue = ev_host_queued(rt, ev_live_current(rt->live));
             counters->queue_least = look(&rt->queue_least);
             if (atomic_load_explicit(&rt->turn, memory_order_relaxed) == turn &&
-                atomic_load_explicit(&rt->reads, memory_order_relaxed) == reads)
+                atomic_load_explicit(&rt->reads, memory_order_relaxed) == reads &&
+                (!front || atomic_load_explicit(&front->takes, memory_order_relaxed) == takes))
                 return;
         }
         if (attempt >= 64)

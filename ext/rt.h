@@ -91,6 +91,7 @@ typedef struct ev_rt {
     _Atomic uint32_t stretch_below;                /* any thread: frames in the queue of a live reply, 0 for exact playback */
     _Atomic uint32_t hold;                         /* any thread: frames by which the start of a reply is late */
     _Atomic uint64_t poll_ns;                      /* device: how often the worker's ends look */
+    struct ev_front *_Atomic front;                /* ears, once: who reads the capture ring in their place; NULL nobody */
 
     /* The callback's own. */
     alignas(EV_CACHE_LINE) uint64_t frame; /* index of the next frame */
@@ -129,7 +130,7 @@ typedef struct ev_rt {
     _Atomic uint64_t queue_least;
     ev_heard heard[EV_HEARD];
 
-    /* What the ears tell. */
+    /* What the ears tell, or the front end in their place. */
     alignas(EV_CACHE_LINE) _Atomic uint64_t reads; /* odd while hops are being given back */
     _Atomic uint64_t consumed;
 

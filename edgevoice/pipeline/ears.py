@@ -5,6 +5,9 @@ order.  The loop's thread only leaves orders (``listen``, ``stop_listening``, ``
 Timers live here because they count device time: a device played faster or slower than the wall clock keeps its meaning.
 Positions outside are device frames; inside they are samples at 16 kHz.  Audio lost before us is replaced by silence, so that both
 clocks keep their ratio.
+
+With the core's front end hops come without the echo and with their probabilities, and an onset of speech over a reply has already paused
+it.  A core that cannot run the voice-activity engine hands hops on as they were captured; they are judged here then.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgevoice.audio import Resampler
+from edgevoice.audio import Resampler, to_int16
 from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
 from edgevoice.dialog.machine import Event, Listen
 from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
@@ -59,7 +62,9 @@ class Ears:
 
     def __init__(self, core: Core, vad: Vad, wake: WakeWord | None, recognizer: Recognizer, *, vad_settings: VadSettings,
                  dialog: DialogSettings, post: Callable[[Event], None], played: Callable[[PlayEvent], None], trace: Trace,
-                 tap: Callable[[Hops], None] | None = None) -> None:
+                 tap: Callable[[Hops], None] | None = None, reflexed: Callable[[int, int], None] = lambda generation, sample: None,
+                 cancel_echo: bool = True) -> None:
+        self._reflexed, self._cancel_echo, self._vad_settings = reflexed, cancel_echo, vad_settings
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
         ms = SPEECH_RATE // 1000
@@ -94,6 +99,9 @@ class Ears:
     # The loop's side.
 
     def start(self) -> None:
+        settings = self._vad_settings
+        self._core.start_front(self._vad, onset=settings.onset, offset=settings.offset, min_speech_ms=settings.min_speech_ms,
+                               hangover_ms=settings.hangover_ms, cancel_echo=self._cancel_echo)
         self._thread = threading.Thread(target=self._run, name="edgevoice-ears", daemon=True)
         self._thread.start()
 
@@ -146,7 +154,10 @@ class Ears:
             if hops is not None:
                 if self._tap is not None:
                     self._tap(hops)
-                self._hear(hops)
+                if hops.clean is None:
+                    self._hear(hops)
+                else:
+                    self._take(hops)
                 self._ring_timer()
                 self._next_index = hops.index + len(hops.near)
 
@@ -183,6 +194,25 @@ class Ears:
         while self._audio.end - self._judged >= frame:
             end = self._judged + frame
             self._judge(self._vad.process(self._audio.slice(self._judged, end)), end)
+
+    def _take(self, hops: Hops) -> None:
+        """Hops that the front end has judged: what it missed is silence here as it was there."""
+        assert hops.clean is not None and hops.probabilities is not None
+        samples = hops.clean
+        base = self._audio.end
+        if len(samples):
+            if hops.clean_index > base:
+                samples = np.concatenate([np.zeros(hops.clean_index - base, np.float32), samples])
+            self._audio.append(samples)
+            if self._wake is not None:
+                self._listen_for_wake(to_int16(samples), base)
+        if len(hops.probabilities):
+            while self._judged < hops.frame_index:
+                self._judge(0.0, self._judged + self._vad.frame)
+            for probability in hops.probabilities:
+                self._judge(float(probability), self._judged + self._vad.frame)
+        if hops.reflex is not None:
+            self._reflexed(*hops.reflex)
 
     def _listen_for_wake(self, near: np.ndarray[tuple[int], np.dtype[np.int16]], base: int) -> None:
         assert self._wake is not None

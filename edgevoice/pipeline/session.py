@@ -93,7 +93,8 @@ class Session:
         self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
                             audio=settings.audio)
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
-                          played=self._played, trace=trace, tap=tap)
+                          played=self._played, trace=trace, tap=tap, reflexed=self._reflexed, cancel_echo=settings.audio.cancel_echo)
+        self._armed = 0
         trace.position = lambda: core.counters().captured
         self._replies: dict[int, _Reply] = {}
         self._turns: dict[int, int] = {}
@@ -136,6 +137,36 @@ class Session:
         with self._count:
             self._posted += 1
         loop.call_soon_threadsafe(self._handle, event)
+
+    def _reflexed(self, generation: int, sample: int) -> None:
+        """On the ears' thread, after the onset at ``sample`` was posted: the front end has paused a reply."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        with self._count:
+            self._posted += 1
+        loop.call_soon_threadsafe(self._judge_reflex, generation)
+
+    def _judge_reflex(self, generation: int) -> None:
+        """A pause that the machine does not know of must not last."""
+        try:
+            if self.machine.state is not State.HOLDING:
+                self._core.resume(generation)
+        finally:
+            with self._count:
+                self._posted -= 1
+
+    def _arm(self) -> None:
+        """Let the front end pause what is being said, and nothing else."""
+        machine = self.machine
+        armed = machine.generation if machine.state is State.SPEAKING and machine.policy.barge_in == "speech" else 0
+        if armed == self._armed:
+            return
+        self._armed = armed
+        if armed:
+            self._core.arm(armed)
+        else:
+            self._core.disarm()
 
     def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None:
         """Every reply from now on, as it begins, on the loop's thread; read its frames from the stream."""
@@ -181,6 +212,7 @@ class Session:
                 self._do(command)
             if self.machine.state is not before:
                 self._trace.emit("state", state=self.machine.state.value, turn=self.machine.turn)
+            self._arm()
         finally:
             with self._count:
                 self._posted -= 1

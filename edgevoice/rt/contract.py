@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Int16 = NDArray[np.int16]
+Float32 = NDArray[np.float32]
 PlayKind = Literal["first", "end", "silent", "underrun", "paused", "resumed"]
 
 
@@ -29,6 +30,64 @@ class Hops:
     index: int
     near: Int16
     far: Int16
+    clean: Float32 | None = None
+    """with a front end: the near end at 16 kHz without the echo, full scale 1; blocks of its own size, so some hops have none"""
+    clean_index: int = 0
+    """16 kHz sample of ``clean[0]``; sample j belongs to device frame j * rate / 16000.  A jump is lost audio"""
+    probabilities: Float32 | None = None
+    """with a front end: of speech, a frame of ``VAD_FRAME`` samples of ``clean`` each"""
+    frame_index: int = 0
+    """16 kHz sample at which the first of ``probabilities`` begins"""
+    reflex: tuple[int, int] | None = None
+    """(generation, device frame): speech that began there paused an armed generation during these hops"""
+
+
+VAD_FRAME = 512
+
+
+@dataclass(frozen=True, slots=True)
+class FrontState:
+    """How the front end does.  Counted from its start."""
+
+    hops: int
+    """hops judged"""
+    blocks: int
+    """blocks of 16 ms cancelled; while the far end is silent the canceller sleeps and none is counted"""
+    path_changes: int
+    reflexes: int
+    """generations paused"""
+    dropped: int
+    """frames judged that found nobody to take them; part of ``Counters.dropped``"""
+    erle_db: float
+    """echo return loss enhancement over the last second of far-end sound; 0 before any"""
+    delay_ms: float | None
+    """from the loudspeaker's frames to the microphone's, estimated"""
+    drift_ppm: float
+    """the far end's clock against the near end's, estimated"""
+    busy_s: float
+    """the thread's time in hops"""
+    slowest_s: float
+    """of one hop"""
+    cancelling: bool
+    """False: switched off"""
+    awake: bool
+    converged: bool
+    noncausal: bool
+    """the microphone hears the far end before the core is told of it: nothing can be cancelled"""
+    useless: bool
+    """the far end is plainly in the microphone's signal, and none of it is taken off"""
+    fifo: bool
+    """the thread runs under SCHED_FIFO"""
+
+
+def front_frames(onset: float, offset: float, min_speech_ms: float, hangover_ms: float) -> tuple[int, int]:
+    """Frames of speech that begin it, and of silence that end it; ``ValueError`` for thresholds that are none."""
+    if not 0.0 < offset <= onset < 1.0:
+        raise ValueError(f"thresholds {offset} (offset) and {onset} (onset): wants 0 < offset <= onset < 1")
+    if not 0 <= min_speech_ms <= 10_000 or not 0 <= hangover_ms <= 10_000:
+        raise ValueError(f"min_speech_ms and hangover_ms must be 0 to 10000, not {min_speech_ms} and {hangover_ms}")
+    frame_ms = VAD_FRAME / 16
+    return max(1, -int(-min_speech_ms // frame_ms)), max(1, -int(-hangover_ms // frame_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +201,22 @@ class Core(Protocol):
     def events(self) -> list[PlayEvent]: ...
 
     def counters(self) -> Counters: ...
+
+    def start_front(self, vad: object, *, onset: float = 0.5, offset: float = 0.35, min_speech_ms: float = 64,
+                    hangover_ms: float = 160, cancel_echo: bool = True) -> bool:
+        """Put echo canceller, voice activity and reflex between the capture ring and ``read``, once, before the first read.
+
+        ``vad`` is the engine whose network is used.  False if this core cannot run it: then nothing changed, and hops come as they
+        were captured.  ``RuntimeError`` for a second time.
+        """
+
+    def arm(self, generation: int) -> None:
+        """From now on an onset of speech pauses ``generation`` at once; says so in ``Hops.reflex``.  Nothing without a front end."""
+
+    def disarm(self) -> None: ...
+
+    def front(self) -> FrontState | None:
+        """``None`` without a front end."""
 
     def close(self) -> None: ...
 

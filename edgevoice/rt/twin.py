@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 
-from edgevoice.rt.contract import Counters, Hops, Int16, PlayEvent
+from edgevoice.rt.contract import Counters, FrontState, Hops, Int16, PlayEvent
+from edgevoice.rt.twin_front import Front, Judge
 from edgevoice.rt.twin_rt import UNITY, Live, Rt, Slot, Token, checked, generation_number
 
 __all__ = ["Core", "Live", "Token"]
@@ -39,6 +40,8 @@ class Core(Rt):
         self._owners = {end: threading.Lock() for end in ("Core.read", "Core.write", "Core.earcon")}
         self._written_last = 0
         self._closed = False
+        self._front_end: Front | None = None
+        self._armed = 0
 
     # Ears.
 
@@ -55,7 +58,33 @@ class Core(Rt):
             while self._hops and self._hops[0][0] == first + len(run) * self.hop:
                 run.append(self._hops.popleft())
             self._counts["consumed"] += len(run) * self.hop
-        return Hops(first, np.concatenate([near for _, near, _ in run]), np.concatenate([far for _, _, far in run]))
+        near, far = np.concatenate([near for _, near, _ in run]), np.concatenate([far for _, _, far in run])
+        if self._front_end is None:
+            return Hops(first, near, far)
+        clean, clean_index, probabilities, frame_index, onset = self._front_end.hear(first, near, far, self.hop)
+        armed, reflex = self._armed, None
+        if onset is not None and armed and self.pause(armed):
+            self._front_end.paused()
+            reflex = (armed, onset)
+        return Hops(first, near, far, clean, clean_index, probabilities, frame_index, reflex)
+
+    def start_front(self, vad: Judge, *, onset: float = 0.5, offset: float = 0.35, min_speech_ms: float = 64, hangover_ms: float = 160,
+                    cancel_echo: bool = True) -> bool:
+        """As the contract says, but that no echo is cancelled and that it happens in ``read``; any ``Vad`` will do."""
+        del cancel_echo
+        if self._front_end is not None:
+            raise RuntimeError("the front end was already started")
+        self._front_end = Front(vad, self.rate, onset, offset, min_speech_ms, hangover_ms)
+        return True
+
+    def arm(self, generation: int) -> None:
+        self._armed = generation_number(generation)
+
+    def disarm(self) -> None:
+        self._armed = 0
+
+    def front(self) -> FrontState | None:
+        return None if self._front_end is None else self._front_end.state()
 
     def events(self) -> list[PlayEvent]:
         with self._owner("Core.read"), self._changed:
