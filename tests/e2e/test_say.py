@@ -127,7 +127,7 @@ class TestLoudspeaker:
 
     def test_a_card_that_goes(self, server: PulseServer) -> None:
         process = subprocess.Popen([*COMMAND, LONG], env=server.environment, stderr=subprocess.PIPE)
-        time.sleep(6)
+        _wait_until_it_plays(server)
         server.unplug()
         told = process.communicate(timeout=30)[1].decode()
         assert process.returncode == 6, told
@@ -135,7 +135,7 @@ class TestLoudspeaker:
 
     def test_an_interrupt(self, server: PulseServer) -> None:
         process = subprocess.Popen([*COMMAND, LONG], env=server.environment, stderr=subprocess.PIPE, preexec_fn=_listening)
-        time.sleep(6)
+        _wait_until_it_plays(server)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[1] == b"edgevoice: interrupted\n"
         assert process.returncode == 130
@@ -152,3 +152,15 @@ class TestNoLoudspeaker:
 def _listening() -> None:
     """In the child: hear Ctrl-C even where the tests run as a background job."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _wait_until_it_plays(server: PulseServer) -> None:
+    """Until a second stream plays beside the silence that the server itself keeps flowing, and half a second of it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = subprocess.run(["pactl", "list", "short", "sink-inputs"], env=server.environment, capture_output=True, text=True)
+        if len(listed.stdout.splitlines()) >= 2:
+            time.sleep(0.5)
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing played within 60 s")
