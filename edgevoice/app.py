@@ -9,13 +9,16 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import ctypes
+import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 
 from edgevoice import rt
 from edgevoice.clock import Clock, MonotonicClock
-from edgevoice.engines.protocols import Llm, Stt, Tts, Vad, WakeWord
+from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
+from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import find
 from edgevoice.pipeline.session import Engines
 from edgevoice.rt import Core
@@ -23,7 +26,12 @@ from edgevoice.rt.contract import Device
 from edgevoice.settings import Settings
 from edgevoice.trace import Trace
 
+_log = logging.getLogger(__name__)
+
 Progress = Callable[[str], None]
+
+_SPARED = "turn end"
+"""the engine that a conversation can do without"""
 
 PASSING_ROWS = 1000
 """of a trace that is only listened to: half a minute"""
@@ -38,7 +46,14 @@ def load_vad(settings: Settings) -> Vad:
 def load_wake(settings: Settings) -> WakeWord:
     from edgevoice.engines import wake
 
-    return wake.load(settings.wake)
+    model = settings.wake.keyword_model
+    return wake.load(settings.wake, find(settings.paths, model) if settings.wake.keywords and model else None)
+
+
+def load_turn_end(settings: Settings) -> TurnEnd:
+    from edgevoice.engines import turn_end
+
+    return turn_end.load(find(settings.paths, settings.dialog.turn_model))
 
 
 def load_stt(settings: Settings) -> Stt:
@@ -75,7 +90,10 @@ def spare_memory() -> None:
 
 
 def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Engines:
-    """All engines of a conversation; ``progress`` is told each as it is ready.  Raises the first failure, in a fixed order."""
+    """All engines of a conversation; ``progress`` is told each as it is ready.  Raises the first failure, in a fixed order.
+
+    Without a turn-end model turns end by words and silence: a line in the log, once all that is needed is there.
+    """
     spare_memory()
     started = time.monotonic()
 
@@ -89,34 +107,57 @@ def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Eng
         ("speech synthesis", load_tts), ("language model", load_llm), ("speech recognition", load_stt), ("voice activity", load_vad)]
     if settings.wake.enabled:
         jobs.append(("wake word", load_wake))
+    if settings.dialog.hears_turn_ends:
+        jobs.append((_SPARED, load_turn_end))
     with concurrent.futures.ThreadPoolExecutor(len(jobs), "edgevoice-load") as pool:
         futures = {name: pool.submit(timed, name, load) for name, load in jobs}
     made = {}
     failure: BaseException | None = None
+    spared: BaseException | None = None
     for name, future in futures.items():
         error = future.exception()
         if error is None:
             made[name] = future.result()
+        elif name == _SPARED and isinstance(error, (ModelError, EngineError)):
+            spared = error
         elif failure is None:
             failure = error
     if failure is not None:
         for engine in made.values():
             engine.close()  # type: ignore[attr-defined]
         raise failure
+    if spared is not None:
+        _log.warning("the end of a turn is told by words and silence alone: %s", spared)
     return Engines(vad=made["voice activity"], stt=made["speech recognition"], llm=made["language model"],  # type: ignore[arg-type]
-                   tts=made["speech synthesis"], wake=made.get("wake word"))  # type: ignore[arg-type]
+                   tts=made["speech synthesis"], wake=made.get("wake word"),  # type: ignore[arg-type]
+                   turn_end=made.get(_SPARED))  # type: ignore[arg-type]
 
 
 def make_core(settings: Settings) -> Core:
     audio = settings.audio
-    return rt.make_core(audio.rate, audio.hop_ms, capture_ms=audio.capture_ms, playback_ms=audio.playback_ms, volume=audio.volume)
+    core = rt.make_core(audio.rate, audio.hop_ms, capture_ms=audio.capture_ms, playback_ms=audio.playback_ms, volume=audio.volume)
+    volumes: dict[rt.Channel, float] = {"voice": audio.voice_volume, "announcement": audio.announcement_volume,
+                                        "alarm": audio.alarm_volume, "earcon": audio.earcon_volume}
+    for channel, gain in volumes.items():
+        core.set_volume(gain, channel)
+    core.set_ducking(10 ** (audio.duck_db / 20))
+    core.mute(audio.muted)
+    return core
 
 
 def make_device(settings: Settings, core: Core) -> Device:
     """The sound card that the settings name; a scripted device is made by whoever scripts it."""
     audio = settings.audio
     make = rt.PyAudioDevice if audio.backend == "pyaudio" else rt.PortAudioDevice
-    return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms)
+    return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms, channels=audio.channels,
+                channel=audio.channel)
+
+
+def fit_rate(settings: Settings) -> Settings:
+    """With a device rate that the sound cards can do, where they cannot do the one that is set: the core resamples either way."""
+    audio = settings.audio
+    rate = rt.rate_for(audio.rate, audio.input, audio.output) if audio.backend == "portaudio" else audio.rate
+    return settings if rate == audio.rate else dataclasses.replace(settings, audio=dataclasses.replace(audio, rate=rate))
 
 
 def make_trace(settings: Settings, clock: Clock | None = None, *, kept: bool = True) -> tuple[Trace, Clock]:

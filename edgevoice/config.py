@@ -17,7 +17,7 @@ import re
 import textwrap
 import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,16 @@ class Problem:
 
 def load(path: Path) -> Settings:
     """The settings in the file, defaults where it is silent; ``ConfigError`` with every problem if there is any."""
-    settings, problems = _read(path)
-    if problems:
-        lines = tuple(map(str, problems))
-        raise ConfigError(lines[0], lines)
+    settings, problems = read(path)
+    refuse(problems)
     return settings
 
 
-def check(path: Path) -> list[Problem]:
-    """Every mistake in the file, in the order of its lines; empty for a good one."""
-    return _read(path)[1]
+def refuse(problems: Sequence[Problem]) -> None:
+    """``ConfigError`` with all of them, if there is any."""
+    if problems:
+        lines = tuple(map(str, problems))
+        raise ConfigError(lines[0], lines)
 
 
 def to_toml(settings: Settings) -> str:
@@ -91,7 +91,8 @@ class _Reading:
         self.problems.append(Problem(self.file, line, key, value, wrong, right))
 
 
-def _read(path: Path) -> tuple[Settings, list[Problem]]:
+def read(path: Path) -> tuple[Settings, list[Problem]]:
+    """What the file sets, as far as it is right, defaults elsewhere; and every mistake in it, in the order of its lines."""
     text = _text(path)
     return (Settings(), [text]) if isinstance(text, Problem) else _read_text(str(path), text)
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgevoice import audio, room
 from edgevoice.converse import Line, Moment
-from edgevoice.engines.never import Never
-from edgevoice.engines.protocols import SPEECH_RATE, Float32, Tts, WakeWord
+from edgevoice.engines.protocols import SPEECH_RATE, Tts, WakeWord
+from edgevoice.engines.whole import speech
 
 Int16 = NDArray[np.int16]
 
@@ -83,7 +83,7 @@ def lines(tts: Tts, rate: int, wake: WakeWord | None = None) -> tuple[list[Line]
 def _placed(tts: Tts, turn: Turn, rate: int) -> Int16:
     """A line as it reaches the microphone, without the room's noise."""
     pause = np.zeros(int(WAKE_PAUSE_S * rate), np.float32)
-    dry = np.concatenate([piece for text in turn.says for piece in (_speak(tts, text, rate), pause)][:-1])
+    dry = np.concatenate([piece for text in turn.says for piece in (speech(tts, text, rate, PITCH), pause)][:-1])
     response = room.impulse_response(SEED, rate, rt60_s=RT60_S, distance_m=DISTANCE_M)
     return audio.to_int16(room.at_level(room.reverberate(dry, response), rate, LEVEL_DB))
 
@@ -94,11 +94,5 @@ def _wakes(wake: WakeWord, samples: Int16, noise: Int16, rate: int) -> bool:
     hits = wake.process(audio.to_int16(audio.resample(heard, rate, SPEECH_RATE)))
     wake.reset()
     return bool(hits)
-
-
-def _speak(tts: Tts, text: str, rate: int) -> Float32:
-    pieces: list[Float32] = []
-    tts.synthesize(text, pieces.append, Never())
-    return audio.resample(np.concatenate(pieces), round(tts.rate * PITCH), rate)
 
 

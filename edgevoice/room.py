@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.sweep import through
+
 Float32 = NDArray[np.float32]
 
 SPEED_OF_SOUND = 343.0
@@ -71,10 +73,7 @@ def reverberate(voice: Float32, response: Float32) -> Float32:
     """``voice`` as it sounds in the room: the whole convolution, ``len(voice) + len(response) - 1`` samples."""
     if len(voice) == 0 or len(response) == 0:
         return np.zeros(0, np.float32)
-    length = len(voice) + len(response) - 1
-    size = 1 << (length - 1).bit_length()
-    spectrum = np.fft.rfft(voice.astype(np.float64), size) * np.fft.rfft(response.astype(np.float64), size)
-    wet: Float32 = np.fft.irfft(spectrum, size)[:length].astype(np.float32)
+    wet: Float32 = through(response.astype(np.float64), voice.astype(np.float64)).astype(np.float32)
     return wet
 
 

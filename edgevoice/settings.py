@@ -27,12 +27,20 @@ class AudioSettings:
     backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio"))
     input: str = key("", "input device: its index, or part of its name; empty for the system's default")
     output: str = key("", "output device: its index, or part of its name; empty for the system's default")
+    channels: int = key(1, "channels that are captured: more than 1 for an array of microphones", low=1, high=32)
+    channel: int = key(0, "which of them is heard, the first being 1; 0 for their mean", low=0, high=32)
     rate: int = key(16000, "device sample rate", low=8000, high=192000, unit="Hz")
     hop_ms: int = key(10, "one hop: the unit in which audio is handed on", low=5, high=40, unit="ms")
     capture_ms: int = key(4000, "capture ring: how long the workers may stall before audio is dropped", low=500, high=60000, unit="ms")
     playback_ms: int = key(8000, "playback ring: how far synthesis may run ahead of the loudspeaker", low=100, high=30000, unit="ms")
     latency_ms: int = key(100, "latency asked of the sound system for capture", low=5, high=1000, unit="ms")
-    volume: float = key(1.0, "gain of the voice", low=0.0, high=4.0)
+    volume: float = key(1.0, "gain of all sound", low=0.0, high=4.0)
+    voice_volume: float = key(1.0, "gain of answers", low=0.0, high=4.0)
+    announcement_volume: float = key(1.0, "gain of announcements", low=0.0, high=4.0)
+    alarm_volume: float = key(1.0, "gain of alarms", low=0.0, high=4.0)
+    earcon_volume: float = key(1.0, "gain of earcons", low=0.0, high=4.0)
+    duck_db: float = key(-12.0, "by how much a voice is lowered while an alarm or an earcon sounds over it", low=-60.0, high=0.0, unit="dB")
+    muted: bool = key(False, "begin with the microphone muted")
     cancel_echo: bool = key(True, "take the loudspeaker's own sound out of what the microphone heard")
     stretch: bool = key(True, "play a reply slower while its next words are late, and fade where none come; false plays exactly what comes")
     hold_ms: int = key(0, "longest wait before a reply begins, where stretch is on and words have come too late for that to hide",
@@ -56,8 +64,13 @@ class WakeSettings:
     """Wake words."""
 
     enabled: bool = key(True, "without it every utterance is taken as meant for the device")
-    words: list[str] = key(["okay_nabu"], "microWakeWord models, by name")
-    threshold: float = key(0.0, "score at which a word counts; 0 for each model's own", low=0.0, high=1.0)
+    words: list[str] = key(["okay_nabu"], "microWakeWord models, by name or the path of their .json; several at once")
+    folder: str = key("", "folder of microWakeWord models of your own, whose names may then stand in wake.words")
+    keywords: list[str] = key([], "words of your own as they are spoken, such as \"hey kitchen\"; they want wake.keyword_model")
+    keyword_model: str = key("", "streaming transducer that hears wake.keywords: name in the model store or folder")
+    sensitivity: float = key(0.5, "0 hears the fewest words that were not said, 1 misses the fewest that were; 0.5 is each model's own",
+                             low=0.0, high=1.0)
+    threshold: float = key(0.0, "score at which a microWakeWord counts, in place of the sensitivity; 0 for not", low=0.0, high=1.0)
     refractory_ms: int = key(1500, "after a hit, deaf to the wake word for this long", low=0, high=10000, unit="ms")
 
 
@@ -110,15 +123,38 @@ class TtsSettings:
 class DialogSettings:
     """Turn-taking."""
 
-    endpoint_ms: int = key(600, "silence after speech that ends the user's turn", low=100, high=5000, unit="ms")
+    endpointing: str = key("semantic", "when the user's turn is over: by sound and words, or after a fixed silence",
+                           choices=("semantic", "fixed"))
+    turn_model: str = key("smart-turn-v3.2", "model that hears whether a turn is over: name or folder; empty for none")
+    endpoint_ms: int = key(600, "silence after speech that ends the user's turn, where it is fixed or nothing is known", low=100, high=5000,
+                           unit="ms")
+    endpoint_min_ms: int = key(150, "the same where sound and words say that nothing follows", low=50, high=5000, unit="ms")
+    endpoint_max_ms: int = key(1200, "the same where they say that more follows", low=100, high=10000, unit="ms")
     max_utterance_s: float = key(30.0, "longest turn of the user", low=2.0, high=120.0, unit="s")
     listen_timeout_s: float = key(6.0, "after the wake word, how long to wait for speech", low=1.0, high=60.0, unit="s")
     followup_s: float = key(6.0, "after a reply, how long speech is heard without the wake word", low=0.0, high=60.0, unit="s")
     barge_in: str = key("speech", "what may interrupt a reply", choices=("off", "wake", "speech"))
-    barge_in_ms: int = key(320, "speech over the reply for this long confirms an interruption", low=50, high=3000, unit="ms")
+    barge_in_words: int = key(2, "words over the reply that interrupt it while they are spoken; \"mm-hm\" and the like are none, \"stop\" "
+                              "needs no second", low=1, high=10, unit="words")
+    barge_in_ms: int = key(1200, "speech over the reply that interrupts it after this long, if its words are not known to be assent",
+                           low=200, high=10000, unit="ms")
+    go_on_ms: int = key(320, "speech, while the answer is thought of, that adds to the question", low=50, high=3000, unit="ms")
+    pause_ms: int = key(80, "silence after speech at which what was said is written down, since the turn may be over", low=32, high=2000,
+                        unit="ms")
+    speculation: bool = key(True, "read the user's words while they are spoken, and make the answer while it is awaited whether more come")
+    speculation_attempts: int = key(4, "most answers made before one turn is over", low=1, high=20)
+    speculation_budget: float = key(0.15, "share of one core's time, averaged over a minute, that answers nobody hears may take",
+                                    low=0.0, high=4.0)
+    speculation_max_celsius: int = key(80, "no answer is made ahead while the device is this hot; 0 for never mind", low=0, high=120,
+                                       unit="degrees Celsius")
     earcons: bool = key(True, "short tones when listening begins and when something failed")
     max_turns: int = key(12, "turns of history kept", low=0, high=200)
     first_chunk_words: int = key(4, "most words in the first piece given to the synthesizer", low=2, high=12)
+
+    @property
+    def hears_turn_ends(self) -> bool:
+        """Whether a model is asked when the user's turn is over."""
+        return self.endpointing == "semantic" and bool(self.turn_model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +200,23 @@ RULES = (
     Rule(("audio.hop_ms", "audio.rate"), lambda s: s.audio.rate * s.audio.hop_ms % 1000 != 0,
          lambda s: f"makes a hop of {s.audio.rate * s.audio.hop_ms / 1000:g} frames at {s.audio.rate} Hz",
          lambda s: f"a hop must be whole frames, such as hop_ms = {_whole_hop_ms(s.audio.rate)}"),
+    Rule(("audio.channel", "audio.channels"), lambda s: s.audio.channel > s.audio.channels,
+         lambda s: f"is more than audio.channels ({s.audio.channels})", lambda s: "one of the channels that are captured is heard"),
     Rule(("audio.latency_ms", "audio.capture_ms"), lambda s: s.audio.latency_ms * 2 > s.audio.capture_ms,
          lambda s: f"is more than half of audio.capture_ms ({s.audio.capture_ms})",
          lambda s: "the capture ring must outlast a late device"),
-    Rule(("wake.words", "wake.enabled"), lambda s: s.wake.enabled and not s.wake.words,
-         lambda s: "names no wake word", lambda s: "name one, or set wake.enabled = false"),
+    Rule(("wake.words", "wake.enabled"), lambda s: s.wake.enabled and not s.wake.words and not s.wake.keywords,
+         lambda s: "names no wake word", lambda s: "name one, type one in wake.keywords, or set wake.enabled = false"),
+    Rule(("wake.keywords", "wake.keyword_model"), lambda s: bool(s.wake.keywords) and not s.wake.keyword_model,
+         lambda s: "has no model that hears it", lambda s: "set wake.keyword_model to a streaming transducer (zipformer)"),
     Rule(("dialog.barge_in", "wake.enabled"), lambda s: s.dialog.barge_in == "wake" and not s.wake.enabled,
          lambda s: "waits for a wake word that is switched off", lambda s: 'set wake.enabled = true, or barge_in = "speech"'),
     Rule(("dialog.endpoint_ms", "vad.hangover_ms"), lambda s: s.dialog.endpoint_ms < s.vad.hangover_ms,
          lambda s: f"is shorter than vad.hangover_ms ({s.vad.hangover_ms})", lambda s: "a turn cannot end before its last speech has"),
+    Rule(("dialog.endpoint_min_ms", "dialog.endpoint_max_ms"), lambda s: s.dialog.endpoint_min_ms > s.dialog.endpoint_max_ms,
+         lambda s: f"is longer than dialog.endpoint_max_ms ({s.dialog.endpoint_max_ms})", lambda s: "the shortest wait is the shorter one"),
+    Rule(("dialog.pause_ms", "dialog.endpoint_ms"), lambda s: s.dialog.pause_ms > s.dialog.endpoint_ms,
+         lambda s: f"is longer than dialog.endpoint_ms ({s.dialog.endpoint_ms})", lambda s: "a pause comes before the turn's end"),
     Rule(("llm.max_tokens", "llm.context"), lambda s: s.llm.max_tokens * 2 > s.llm.context,
          lambda s: f"is more than half of llm.context ({s.llm.context})", lambda s: "the conversation needs the other half"),
     Rule(("dialog.first_chunk_words", "tts.max_chunk_words"), lambda s: s.dialog.first_chunk_words > s.tts.max_chunk_words,

@@ -18,12 +18,13 @@ from typing import Any
 from edgevoice.clock import Clock
 
 TURN_EVENTS = (
-    "wake", "speech_start", "speech_end", "stt_partial", "endpoint", "stt_final", "llm_first_token", "llm_done",
+    "wake", "speech_start", "speech_end", "stt_partial", "endpoint", "stt_final", "speculation_started",
+    "speculation_confirmed", "speculation_dropped", "llm_first_token", "llm_done",
     "tts_first_chunk", "playback_first_sample", "playback_end", "barge_in_onset", "barge_in_paused", "barge_in_confirmed",
     "barge_in_rejected", "playback_silent", "error")
 """The names that programs may rely on."""
 LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "tts_chunk_done", "prefill", "earcon", "user_audio", "underrun",
-               "cancel")
+               "cancel", "muted", "volume", "device", "turn_vote", "health")
 """Detail for the timeline; may change.  ``tts_chunk_done`` says with ``frames`` how long the chunk plays, in device frames."""
 EVENTS = frozenset(TURN_EVENTS + LANE_EVENTS)
 

@@ -33,6 +33,8 @@ cdef extern from "stretch.h" nogil:
 cdef extern from "rt.h" nogil:
     enum:
         EV_CACHE_LINE
+    ctypedef enum ev_channel:
+        EV_VOICE
     ctypedef struct ev_play_event:
         uint64_t generation
         uint64_t sample
@@ -46,10 +48,16 @@ cdef extern from "rt.h" nogil:
         uint32_t earcon_slots
         uint32_t event_slots
         uint64_t ring_start
+    enum:
+        EV_LATE_BUCKETS
+    ctypedef struct ev_late:
+        uint64_t counts[10]
+        uint64_t worst
     ctypedef struct ev_rt:
-        pass
+        ev_late late
     size_t ev_rt_bytes(const ev_rt_config *config)
     ev_rt *ev_rt_init(void *memory, const ev_rt_config *config, ev_live *live)
+    void ev_rt_note_time(ev_rt *rt, uint64_t now, uint32_t status)
     void ev_rt_process(ev_rt *rt, const int16_t *inward, int16_t *out, uint32_t frames, uint32_t status)
 
 cdef extern from "host.h" nogil:
@@ -66,8 +74,10 @@ cdef extern from "host.h" nogil:
         uint64_t stale
         uint64_t events_lost
         uint64_t stretched
+        uint64_t shortened
         uint64_t queue
         uint64_t queue_least
+        uint64_t zeroed
     ctypedef enum ev_write_state:
         EV_WRITE_DONE
         EV_WRITE_DEAD
@@ -82,11 +92,20 @@ cdef extern from "host.h" nogil:
     uint64_t ev_host_heard(ev_rt *rt, uint64_t generation)
     c_bool ev_host_pause(ev_rt *rt, uint64_t generation)
     c_bool ev_host_resume(ev_rt *rt, uint64_t generation)
+    void ev_host_gate(ev_rt *rt, uint64_t generation)
+    c_bool ev_host_open(ev_rt *rt, uint64_t generation)
     uint64_t ev_host_earcon(ev_rt *rt, const int16_t *samples, uint64_t frames)
+    uint64_t ev_host_alarm(ev_rt *rt, const int16_t *samples, uint64_t frames)
+    void ev_host_alarm_stop(ev_rt *rt)
+    void ev_host_channel_gain(ev_rt *rt, ev_channel channel, int32_t gain)
+    void ev_host_duck(ev_rt *rt, int32_t gain)
+    void ev_host_announce(ev_rt *rt, uint64_t generation)
+    void ev_host_mute(ev_rt *rt, c_bool muted)
+    c_bool ev_host_muted(ev_rt *rt)
     uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room)
     void ev_host_counters(ev_rt *rt, ev_counters *counters)
     void ev_host_gain(ev_rt *rt, int32_t gain)
-    void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold)
+    void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold, uint32_t shorten_above)
     void ev_host_close(ev_rt *rt)
     uint64_t ev_now()
 
@@ -210,6 +229,8 @@ cdef extern from "ev_portaudio.h" nogil:
         c_bool default_input
         c_bool default_output
     ctypedef struct ev_portaudio_config:
+        uint32_t channels
+        uint32_t channel
         int input
         int output
         uint32_t period
@@ -223,4 +244,4 @@ cdef extern from "ev_portaudio.h" nogil:
     int ev_portaudio_cards()
     c_bool ev_portaudio_card(int index, ev_card *card)
     c_bool ev_portaudio_supports(int index, c_bool input, double rate)
-    void ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config)
+    c_bool ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config)

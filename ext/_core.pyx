@@ -15,9 +15,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.stdlib cimport posix_memalign
 
+cdef extern from "<sys/mman.h>" nogil:
+    int mlock(const void *memory, size_t size)
+    int munlock(const void *memory, size_t size)
+
 from edgevoice.errors import DeviceError
 from edgevoice.rt import script as cues
-from edgevoice.rt.contract import Counters, FrontState, Hops, PlayEvent, front_frames
+from edgevoice.rt.contract import (Counters, FrontState, Hops, Lateness, PlayEvent, channel_number, fixed_gain, front_frames,
+                                   playout_frames)
 
 KINDS = ("first", "end", "silent", "underrun", "paused", "resumed")
 
@@ -26,32 +31,7 @@ cdef uint64_t SLICE = 100_000_000
 cdef uint64_t FOREVER = 0x7fffffffffffffff
 
 
-cdef const int16_t[::1] _samples(object array, str what):
-    if not isinstance(array, np.ndarray) or array.dtype != np.int16 or array.ndim != 1:
-        raise ValueError(f"{what} must be a one-dimensional array of int16, not {_describe(array)}")
-    return np.ascontiguousarray(array)
-
-
-cdef str _describe(object array):
-    if isinstance(array, np.ndarray):
-        return f"{array.ndim}-dimensional {array.dtype}"
-    return type(array).__name__
-
-
-cdef uint64_t _generation(object generation) except 0:
-    number = int(generation)
-    if not 0 < number < 2**63:
-        raise ValueError(f"a generation is a number from 1 to 2**63 - 1, not {number}")
-    return <uint64_t>number
-
-
-cdef uint64_t _nanoseconds(object seconds) except? 0:
-    if seconds is None:
-        return FOREVER
-    if not seconds >= 0:
-        raise ValueError(f"a timeout is 0 or more seconds, not {seconds}")
-    return <uint64_t>min(seconds * 1e9, 9e18)
-
+include "_checks.pxi"
 include "_live.pxi"
 
 
@@ -70,6 +50,8 @@ cdef class Core:
     cdef object net  # held: the front end has its address
     cdef object reader, writer, ringer
     cdef bint is_closed
+    cdef size_t size
+    cdef readonly bint locked
     cdef object __weakref__
 
     def __cinit__(self, int rate, int hop, *, int capture_ms=4000, int playback_ms=1000, ring_start=0):
@@ -92,6 +74,8 @@ cdef class Core:
         if posix_memalign(&memory, EV_CACHE_LINE, size):
             raise MemoryError(f"{size} bytes for the audio rings")
         memset(memory, 0, size)  # and so every page is there before the audio thread touches it
+        self.size = size
+        self.locked = mlock(memory, size) == 0  # where permitted: then no page of it is ever swapped out
         self.live = Live()
         self.rt = ev_rt_init(memory, &config, self.live.live)
         self.rate = rate
@@ -106,6 +90,8 @@ cdef class Core:
         with nogil:
             ev_front_stop(self.front_thread)
         free(self.front_end)
+        if self.locked:
+            munlock(self.rt, self.size)
         free(self.rt)
 
     cdef int _enter(self, object end, str what) except -1:
@@ -275,6 +261,12 @@ cdef class Core:
     def resume(self, generation):
         return ev_host_resume(self.rt, _generation(generation))
 
+    def gate(self, generation):
+        ev_host_gate(self.rt, _generation(generation))
+
+    def open(self, generation):
+        return ev_host_open(self.rt, _generation(generation))
+
     def earcon(self, samples):
         cdef const int16_t[::1] view = _samples(samples, "an earcon")
         if not view.shape[0]:
@@ -285,15 +277,45 @@ cdef class Core:
         finally:
             self.ringer.release()
 
-    def set_volume(self, double gain):
-        if not 0.0 <= gain <= 4.0:
-            raise ValueError(f"volume must be 0 to 4, not {gain}")
-        ev_host_gain(self.rt, <int32_t>(gain * <double>EV_UNITY + 0.5))
+    def alarm(self, samples):
+        cdef const int16_t[::1] view = _samples(samples, "an alarm")
+        if not view.shape[0]:
+            return 0
+        self._enter(self.ringer, "Core.earcon")
+        try:
+            return ev_host_alarm(self.rt, &view[0], view.shape[0])
+        finally:
+            self.ringer.release()
 
-    def set_playout(self, double stretch_below_s, double hold_s=0.0):
-        if not 0.0 <= stretch_below_s <= 2.0 or not 0.0 <= hold_s <= 1.0:
-            raise ValueError(f"stretch_below_s must be 0 to 2 and hold_s 0 to 1, not {stretch_below_s} and {hold_s}")
-        ev_host_playout(self.rt, <uint32_t>(stretch_below_s * self.rate + 0.5), <uint32_t>(hold_s * self.rate + 0.5))
+    def stop_alarm(self):
+        ev_host_alarm_stop(self.rt)
+
+    def set_volume(self, double gain, channel=None):
+        cdef int32_t fixed = fixed_gain(gain)
+        cdef int number = 0 if channel is None else channel_number(channel)
+        if channel is None:
+            ev_host_gain(self.rt, fixed)
+        else:
+            ev_host_channel_gain(self.rt, <ev_channel>number, fixed)
+
+    def set_ducking(self, double gain):
+        if not 0.0 <= gain <= 1.0:
+            raise ValueError(f"ducking must be 0 to 1, not {gain}")
+        ev_host_duck(self.rt, fixed_gain(gain))
+
+    def announce(self, generation):
+        ev_host_announce(self.rt, _generation(generation))
+
+    def mute(self, bint muted):
+        ev_host_mute(self.rt, muted)
+
+    @property
+    def muted(self):
+        return ev_host_muted(self.rt)
+
+    def set_playout(self, double stretch_below_s, double hold_s=0.0, double shorten_above_s=0.0):
+        below, hold, above = playout_frames(self.rate, stretch_below_s, hold_s, shorten_above_s)
+        ev_host_playout(self.rt, below, hold, above)
 
     def events(self):
         cdef ev_play_event found[64]
@@ -314,9 +336,13 @@ cdef class Core:
         with nogil:
             ev_host_counters(self.rt, &c)
         return Counters(c.captured, c.consumed, c.dropped, c.depth, c.xruns_in, c.xruns_out, c.callbacks, c.played, c.underruns,
-                        c.stale, c.events_lost, stretched=c.stretched, queue=c.queue, queue_least=c.queue_least)
+                        c.stale, c.events_lost, stretched=c.stretched, shortened=c.shortened, queue=c.queue, queue_least=c.queue_least,
+                        zeroed=c.zeroed)
 
-    def process(self, near, int frames, *, bint overflow=False, bint underflow=False):
+    def lateness(self):
+        return Lateness(tuple([self.rt.late.counts[i] for i in range(EV_LATE_BUCKETS)]), self.rt.late.worst * 1e-9)
+
+    def process(self, near, int frames, *, bint overflow=False, bint underflow=False, double now_s=0.0):
         """The callback itself, for a device written in Python: ``frames`` captured (``None`` for no input) against ``frames`` to play."""
         cdef const int16_t[::1] view
         cdef const int16_t *data = NULL
@@ -330,7 +356,10 @@ cdef class Core:
         out_array = np.empty(frames, np.int16)
         cdef int16_t[::1] out = out_array
         cdef uint32_t status = (1 if overflow else 0) | (2 if underflow else 0)
+        if not now_s >= 0.0:
+            raise ValueError(f"now_s must be 0 or more seconds, not {now_s}")
         with nogil:
+            ev_rt_note_time(self.rt, <uint64_t>(now_s * 1e9), status)
             ev_rt_process(self.rt, data, &out[0], frames, status)
         return out_array
 

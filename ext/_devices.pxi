@@ -211,12 +211,16 @@ cdef class PortAudioStream(_Device):
 
     cdef ev_portaudio *portaudio
 
-    def __init__(self, Core core not None, *, int input, int output, int period, double input_latency_s, double output_latency_s):
+    def __init__(self, Core core not None, *, int input, int output, int period, double input_latency_s, double output_latency_s,
+                 int channels=1, int channel=0):
         if self.device != NULL:
             raise RuntimeError("a device is made once")
         if not 1 <= period <= core.rate:
             raise ValueError(f"period must be 1 to {core.rate} frames, not {period}")
+        if not 0 <= channel <= channels <= 32 or channels < 1:
+            raise ValueError(f"channel must be 0 to channels, which is 1 to 32, not {channel} of {channels}")
         cdef ev_portaudio_config config
+        config.channels, config.channel = channels, channel
         config.input = input
         config.output = output
         config.period = period
@@ -225,7 +229,9 @@ cdef class PortAudioStream(_Device):
         cdef ev_portaudio *portaudio = <ev_portaudio *>calloc(1, sizeof(ev_portaudio))
         if portaudio == NULL:
             raise MemoryError("the stream's state")
-        ev_portaudio_init(portaudio, core.rt, &config)
+        if not ev_portaudio_init(portaudio, core.rt, &config):
+            free(portaudio)
+            raise MemoryError("a period of the heard channel")
         self.core = core
         self.lock = _sound_library
         self.portaudio = portaudio

@@ -91,7 +91,8 @@ static void forget_path(ev_aec *aec)
     memset(aec->filter, 0, sizeof aec->filter);
     for (int b = 0; b < BANDS; b++)
         aec->leak[b] = LEAK_MOST;
-    aec->against = aec->along = 0.0f;
+    aec->against = aec->along = aec->across = 0.0f;
+    aec->mistrust = 0;
     aec->since = EVERY + 2;
     aec->wrong = 0;
     aec->state.changes++;
@@ -99,10 +100,10 @@ static void forget_path(ev_aec *aec)
     aec->near_power = aec->error_power = 0.0f;
 }
 
-static uint32_t asleep(ev_aec *aec, const float *near, float *clean, float *quiet)
+/* The near end as it is. */
+static uint32_t pass(ev_aec *aec, const float *near, float *clean, float *quiet)
 {
     uint32_t blocks = 0;
-    aec->state.flags &= ~EV_AEC_AWAKE;
     memcpy(clean, near, B * sizeof *near);
     if (aec->held) { /* the last window's second half, and what it lacks from this block's, which begins none */
         for (int n = 0; n < B; n++)
@@ -112,7 +113,17 @@ static uint32_t asleep(ev_aec *aec, const float *near, float *clean, float *quie
         aec->held = 0;
     }
     memcpy(quiet, near, B * sizeof *near);
-    if (aec->looks++ % 4 == 0) {
+    memcpy(aec->near_last, near, B * sizeof *near);
+    memcpy(aec->error_last, near, B * sizeof *near);
+    memset(aec->echo_last, 0, sizeof aec->echo_last);
+    aec->nearness = 1.0f;
+    return blocks + 1;
+}
+
+static uint32_t asleep(ev_aec *aec, const float *near, float *clean, float *quiet)
+{
+    aec->state.flags &= ~EV_AEC_AWAKE;
+    if (!aec->frozen && aec->looks++ % 4 == 0) {
         float frame[2 * B];
         ev_spectrum e;
         for (int n = 0; n < B; n++) {
@@ -122,11 +133,7 @@ static uint32_t asleep(ev_aec *aec, const float *near, float *clean, float *quie
         ev_fft_forward(&aec->fft, frame, &e);
         ev_aec_follow_floor(aec, &e);
     }
-    memcpy(aec->near_last, near, B * sizeof *near);
-    memcpy(aec->error_last, near, B * sizeof *near);
-    memset(aec->echo_last, 0, sizeof aec->echo_last);
-    aec->nearness = 1.0f;
-    return blocks + 1;
+    return pass(aec, near, clean, quiet);
 }
 
 uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *clean, float *quiet)
@@ -149,7 +156,8 @@ uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *c
         aec->trust = 0.0f;
         memset(aec->power, 0, sizeof aec->power);
         memset(aec->spread, 0, sizeof aec->spread);
-        aec->against = aec->along = 0.0f;
+        aec->against = aec->along = aec->across = 0.0f;
+        aec->mistrust = 0;
         aec->held = 0;
         memset(aec->late, 0, sizeof aec->late);
     }
@@ -167,6 +175,10 @@ uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *c
         ev_fft_forward(&aec->fft, frame, far_at(aec, 0));
     }
     aec->shift = start + aec->rate * B + (float)(B * (1 - turns));
+    if (aec->frozen) {
+        aec->since = EVERY + 2; /* the drift is measured anew */
+        return pass(aec, near, clean, quiet);
+    }
     ev_spectrum y;
     memset(&y, 0, sizeof y);
     for (uint32_t p = 0; p < PARTS; p++) {
@@ -251,6 +263,11 @@ uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *c
         ev_aec_find_delay(aec);
     ev_aec_follow_drift(aec);
     return blocks;
+}
+
+void ev_aec_freeze(ev_aec *aec, bool frozen)
+{
+    aec->frozen = frozen;
 }
 
 float ev_aec_nearness(const ev_aec *aec)

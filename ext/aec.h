@@ -55,6 +55,9 @@ ev_aec *ev_aec_init(void *memory);
  * one block late while awake; returns how many samples of it came: 0, one block, or two. */
 uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *clean, float *quiet);
 
+/* While `frozen`, nothing is learned and blocks pass as they are, as asleep: the near end is not the microphone's. */
+void ev_aec_freeze(ev_aec *aec, bool frozen);
+
 /* How far the last block can be trusted to be near speech: power left after suppression over power before, 0..1; 1 asleep. */
 float ev_aec_nearness(const ev_aec *aec);
 void ev_aec_look(const ev_aec *aec, ev_aec_state *state);

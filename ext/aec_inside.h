@@ -40,6 +40,9 @@
 #define TRUST 0.8f       /* an untried filter is trusted once it leaves no more power than this */
 #define TURN 0.4f        /* correlation against the prediction that shows a changed path ... */
 #define TURN_NOW 0.35f   /* ... in one window */
+#define SHAKEN 0.38f     /* cosine between residual and prediction that shows it sooner ... */
+#define SHAKEN_HOLD 8    /* ... for so many windows */
+#define THROUGH 0.25f    /* of the near end's power: less than 6 dB taken off */
 /* The suppressor. */
 #define OVER 4.0f        /* residual echo's power is subtracted so many times */
 #define UNSURE 3.0f      /* weight of the filter's own uncertainty */
@@ -74,11 +77,13 @@ struct ev_aec {
     float gain[ROOM];
     uint16_t edge[BANDS + 1];
     uint32_t newest, silent;   /* silent: blocks since the far end last sounded */
+    bool frozen;               /* the near end says nothing about the path */
     uint32_t held;             /* a block of quiet output waits for its second half */
     uint32_t chance;
     uint32_t looks;            /* blocks asleep; the noise's floor is looked at in every fourth */
     uint32_t wrong;            /* blocks in a row that the prediction made worse */
-    float against, along;      /* correlation of residual and prediction, and the prediction's power */
+    float against, along, across; /* correlation of residual and prediction, the prediction's power, and the residual's */
+    uint32_t mistrust;         /* windows for which a shaken path is still suspected */
     float near_power, error_power;          /* decaying in a second */
     float near_short, error_short, echo_short; /* decaying in 64 ms */
     float nearness;
@@ -97,6 +102,14 @@ static inline bool wrongly(const ev_aec *aec)
 {
     return aec->state.flags & EV_AEC_CONVERGED && aec->error_short > 0.9f * aec->near_short &&
            aec->echo_short > 0.1f * aec->near_short && aec->near_short > 0.01f * aec->near_power && aec->against < -TURN * aec->along;
+}
+
+/* A path that changed just now.  The residual is then what is heard less what was predicted, whose cosine with the prediction is about
+   -0.7 whatever the levels; near speech's is about 0.  Enough to mistrust what is left, too little to forget the path by. */
+static inline bool shaken(const ev_aec *aec)
+{
+    return aec->state.flags & EV_AEC_CONVERGED && aec->error_short > THROUGH * aec->near_short &&
+           aec->near_short > 0.001f * aec->near_power && aec->against < -SHAKEN * sqrtf(aec->along * aec->across);
 }
 
 /* The same of one window alone: too little to forget the path by, enough to mistrust it. */

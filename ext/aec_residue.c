@@ -32,7 +32,7 @@ void ev_aec_suppress(ev_aec *aec, const float *error, const float *echo, const f
         frame[B + n] = echo[n] * aec->window[B + n];
     }
     ev_fft_forward(&aec->fft, frame, &y);
-    float ep[BINS], yp[BINS], total = 0.0f, against = 0.0f, along = 0.0f;
+    float ep[BINS], yp[BINS], total = 0.0f, against = 0.0f, along = 0.0f, across = 0.0f;
     for (int k = 0; k < BINS; k++) {
         ep[k] = e.re[k] * e.re[k] + e.im[k] * e.im[k];
         yp[k] = y.re[k] * y.re[k] + y.im[k] * y.im[k];
@@ -50,11 +50,17 @@ void ev_aec_suppress(ev_aec *aec, const float *error, const float *echo, const f
         float flat = 1.0f / (aec->spread[k] + FLOOR);
         against += (e.re[k] * y.re[k] + e.im[k] * y.im[k]) * flat;
         along += yp[k] * flat;
+        across += ep[k] * flat;
     }
     aec->against = 0.75f * aec->against + against;
     aec->along = 0.75f * aec->along + along;
+    aec->across = 0.75f * aec->across + across;
+    if (shaken(aec))
+        aec->mistrust = SHAKEN_HOLD;
+    else if (aec->mistrust)
+        aec->mistrust--;
 
-    bool suspect = wrongly(aec) || wrong_now(aec, error, echo, against, along);
+    bool suspect = aec->mistrust || wrongly(aec) || wrong_now(aec, error, echo, against, along);
     float left = 0.0f, before = 0.0f;
     for (int b = 0; b < BANDS; b++) {
         float es = 0.0f, ys = 0.0f;

@@ -5,15 +5,25 @@ static int16_t saturate(int32_t value)
     return (int16_t)(value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value);
 }
 
+static int16_t scaled(int16_t sample, int32_t gain)
+{
+    return saturate((sample * gain + EV_UNITY / 2) >> 13);
+}
+
 void ev_dsp_mix(int16_t *to, const int16_t *from, uint32_t frames)
 {
     for (uint32_t i = 0; i < frames; i++)
         to[i] = saturate((int32_t)to[i] + from[i]);
 }
 
-static int16_t scaled(int16_t sample, int32_t gain)
+void ev_dsp_mix_gain(int16_t *to, const int16_t *from, uint32_t frames, int32_t gain)
 {
-    return saturate((sample * gain + EV_UNITY / 2) >> 13);
+    if (gain == EV_UNITY) {
+        ev_dsp_mix(to, from, frames);
+        return;
+    }
+    for (uint32_t i = 0; i < frames; i++)
+        to[i] = saturate((int32_t)to[i] + scaled(from[i], gain));
 }
 
 void ev_dsp_gain(int16_t *to, uint32_t frames, int32_t *gain, int32_t target, int32_t step)

@@ -10,6 +10,9 @@
 /* to += from */
 void ev_dsp_mix(int16_t *to, const int16_t *from, uint32_t frames);
 
+/* to += from * gain */
+void ev_dsp_mix_gain(int16_t *to, const int16_t *from, uint32_t frames, int32_t gain);
+
 /* to *= gain, where `*gain` moves towards `target` by at most `step` a frame, so that a change makes no click. */
 void ev_dsp_gain(int16_t *to, uint32_t frames, int32_t *gain, int32_t target, int32_t step);
 

@@ -17,6 +17,8 @@ typedef struct ev_card {
 typedef struct ev_portaudio_config {
     int input;               /* PortAudio's index */
     int output;
+    uint32_t channels;       /* captured, 1 to 32 */
+    uint32_t channel;        /* of them heard, the first being 1; 0 for their mean */
     uint32_t period;         /* frames */
     double input_latency;    /* s, asked of the sound system */
     double output_latency;
@@ -26,6 +28,7 @@ typedef struct ev_portaudio {
     ev_device device;
     ev_portaudio_config config;
     void *stream;                /* start, stop */
+    int16_t *heard;              /* callback: a period of the one channel, where several are captured */
     char card[600];              /* start: how messages name it */
     bool abandoned;              /* stop: the sound system did not let go of the stream */
     _Atomic bool finished;       /* PortAudio's thread: no callback will come any more */
@@ -45,7 +48,7 @@ bool ev_portaudio_card(int index, ev_card *card);
 /* Can it capture (or play) int16 mono at `rate`? */
 bool ev_portaudio_supports(int index, bool input, double rate);
 
-/* With memory of malloc, which its `close` frees. */
-void ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config);
+/* With memory of malloc, which its `close` frees.  False without memory for a period. */
+bool ev_portaudio_init(ev_portaudio *portaudio, ev_rt *rt, const ev_portaudio_config *config);
 
 #endif

@@ -7,6 +7,7 @@
 #define START_LAG 256       /* samples at 16 kHz: the network reports an onset this late (dialog/speech.py) */
 #define NEARNESS 0.15f      /* where so little of a frame's power is left after suppression, nobody is near ... */
 #define DOUBT 0.2f          /* ... and the probability is no more than this */
+#define FREEZE 2            /* blocks that a muted hop may reach into */
 #define MOST_SILENCE_S 2    /* of lost frames, more is skipped */
 
 static size_t rounded(size_t bytes)
@@ -139,6 +140,8 @@ static void hear(ev_front *front, ev_judged *to, float near, float far, bool tol
 {
     front->near[front->fill] = near;
     front->far[front->fill] = far;
+    if (front->muted)
+        front->frozen = FREEZE;
     if (++front->fill < EV_AEC_BLOCK)
         return;
     front->fill = 0;
@@ -146,6 +149,8 @@ static void hear(ev_front *front, ev_judged *to, float near, float far, bool tol
     float *clean = told ? to->data + to->clean : spill;
     uint32_t blocks;
     if (front->config.cancel_echo) {
+        ev_aec_freeze(front->aec, front->frozen > 0);
+        front->frozen -= front->frozen > 0;
         blocks = ev_aec_block(front->aec, front->near, front->far, clean, quiet);
     } else {
         memcpy(clean, front->near, sizeof front->near);
@@ -216,6 +221,7 @@ bool ev_front_step(ev_front *front)
     memset(to, 0, sizeof *to);
     to->index = hop->index;
     to->flags = hop->flags;
+    front->muted = hop->flags & (EV_HOP_MUTED | EV_HOP_DEAF);
     if (hop->index > front->next_index)
         miss(front, to, hop->index - front->next_index);
     front->next_index = hop->index + hop_frames;

@@ -59,6 +59,8 @@ typedef struct ev_front {
     float near[EV_AEC_BLOCK], far[EV_AEC_BLOCK], frame[EV_VAD_FRAME];
     float nearness;         /* the most in the present frame */
     uint32_t fill, frame_fill;
+    bool muted;             /* the present hop holds zeros that the room did not make */
+    uint32_t frozen;        /* blocks that the canceller does not learn from */
     uint64_t next_index;    /* device frame expected next */
     uint64_t made, judged;  /* 16 kHz samples cancelled, frames judged */
     uint32_t run, quiet, speaking;

@@ -163,22 +163,51 @@ bool ev_host_resume(ev_rt *rt, uint64_t generation)
     return true;
 }
 
-uint64_t ev_host_earcon(ev_rt *rt, const int16_t *samples, uint64_t frames)
+void ev_host_gate(ev_rt *rt, uint64_t generation)
+{
+    atomic_store_explicit(&rt->gate, generation, memory_order_release);
+}
+
+bool ev_host_open(ev_rt *rt, uint64_t generation)
+{
+    uint64_t shut = generation;
+    if (generation == 0)
+        return false;
+    atomic_compare_exchange_strong_explicit(&rt->gate, &shut, 0, memory_order_acq_rel, memory_order_relaxed);
+    return ev_live_current(rt->live) == generation;
+}
+
+static uint64_t put_over(ev_rt *rt, ev_ring *ring, uint64_t order, const int16_t *samples, uint64_t frames)
 {
     uint64_t taken = 0;
     while (taken < frames) {
-        ev_slot *slot = ev_ring_acquire(&rt->earcons);
+        ev_slot *slot = ev_ring_acquire(ring);
         if (!slot)
             break;
         uint64_t left = frames - taken;
-        slot->generation = 0;
+        slot->generation = order;
         slot->frames = left < rt->config.hop ? (uint32_t)left : rt->config.hop;
         slot->flags = 0;
         memcpy(slot->samples, samples + taken, slot->frames * sizeof *samples);
         taken += slot->frames;
-        ev_ring_commit(&rt->earcons);
+        ev_ring_commit(ring);
     }
     return taken;
+}
+
+uint64_t ev_host_earcon(ev_rt *rt, const int16_t *samples, uint64_t frames)
+{
+    return put_over(rt, &rt->earcons, 0, samples, frames);
+}
+
+uint64_t ev_host_alarm(ev_rt *rt, const int16_t *samples, uint64_t frames)
+{
+    return put_over(rt, &rt->alarms, atomic_load_explicit(&rt->alarm_order, memory_order_acquire), samples, frames);
+}
+
+void ev_host_alarm_stop(ev_rt *rt)
+{
+    atomic_fetch_add_explicit(&rt->alarm_order, 1, memory_order_acq_rel);
 }
 
 uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room)
@@ -197,10 +226,36 @@ void ev_host_gain(ev_rt *rt, int32_t gain)
     atomic_store_explicit(&rt->gain, gain, memory_order_relaxed);
 }
 
-void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold)
+void ev_host_channel_gain(ev_rt *rt, ev_channel channel, int32_t gain)
+{
+    atomic_store_explicit(&rt->channel_gain[channel], gain, memory_order_relaxed);
+}
+
+void ev_host_duck(ev_rt *rt, int32_t gain)
+{
+    atomic_store_explicit(&rt->duck, gain, memory_order_relaxed);
+}
+
+void ev_host_announce(ev_rt *rt, uint64_t generation)
+{
+    atomic_store_explicit(&rt->announcement, generation, memory_order_relaxed);
+}
+
+void ev_host_mute(ev_rt *rt, bool muted)
+{
+    atomic_store_explicit(&rt->muted, muted, memory_order_release);
+}
+
+bool ev_host_muted(ev_rt *rt)
+{
+    return atomic_load_explicit(&rt->muted, memory_order_acquire);
+}
+
+void ev_host_playout(ev_rt *rt, uint32_t stretch_below, uint32_t hold, uint32_t shorten_above)
 {
     atomic_store_explicit(&rt->stretch_below, stretch_below, memory_order_relaxed);
     atomic_store_explicit(&rt->hold, hold, memory_order_relaxed);
+    atomic_store_explicit(&rt->shorten_above, shorten_above, memory_order_relaxed);
 }
 
 void ev_host_close(ev_rt *rt)
@@ -238,8 +293,10 @@ void ev_host_counters(ev_rt *rt, ev_counters *counters)
                 counters->depth += ev_ring_depth(&front->out) * rt->config.hop;
             }
             counters->stretched = look(&rt->stretched);
+            counters->shortened = look(&rt->shortened);
             counters->queue = ev_host_queued(rt, ev_live_current(rt->live));
             counters->queue_least = look(&rt->queue_least);
+            counters->zeroed = look(&rt->zeroed);
             if (atomic_load_explicit(&rt->turn, memory_order_relaxed) == turn &&
                 atomic_load_explicit(&rt->reads, memory_order_relaxed) == reads &&
                 (!front || atomic_load_explicit(&front->takes, memory_order_relaxed) == takes))

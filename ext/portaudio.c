@@ -21,10 +21,25 @@
 #define CLOSE_NS 2000000000u /* a sound system that lives closes a stream in a few ms */
 #define STALL_NS 2000000000u /* a card that was silent for so long is gone, whatever the sound system says */
 
+/* One channel of several, or their mean. */
+static void pick(const int16_t *in, int16_t *to, uint32_t frames, uint32_t channels, uint32_t channel)
+{
+    if (channel) {
+        for (uint32_t i = 0; i < frames; i++)
+            to[i] = in[i * channels + channel - 1];
+        return;
+    }
+    for (uint32_t i = 0; i < frames; i++) {
+        int32_t sum = 0;
+        for (uint32_t k = 0; k < channels; k++)
+            sum += in[i * channels + k];
+        to[i] = (int16_t)(sum / (int32_t)channels);
+    }
+}
+
 static int callback(const void *in, void *out, unsigned long frames, const PaStreamCallbackTimeInfo *time,
                     PaStreamCallbackFlags flags, void *argument)
 {
-    (void)time;
     ev_portaudio *self = argument;
     atomic_store(&self->inside, true); /* sequentially consistent, as in `stop`: either sees the other */
     if (!atomic_load(&self->wanted)) {
@@ -37,6 +52,12 @@ static int callback(const void *in, void *out, unsigned long frames, const PaStr
         status |= EV_INPUT_OVERFLOW;
     if (flags & paOutputUnderflow)
         status |= EV_OUTPUT_UNDERFLOW;
+    const ev_portaudio_config *config = &self->config;
+    if (in && self->heard) {
+        pick(in, self->heard, (uint32_t)frames, config->channels, config->channel);
+        in = self->heard;
+    }
+    ev_rt_note_time(self->device.rt, time ? (uint64_t)(time->currentTime * 1e9) : 0, status);
     ev_rt_process(self->device.rt, in, out, (uint32_t)frames, status);
     atomic_store(&self->inside, false);
     return paContinue;
@@ -56,9 +77,9 @@ static void describe(PaError failure, char *text, size_t size)
         snprintf(text, size, "%s", Pa_GetErrorText(failure));
 }
 
-static PaStreamParameters one_end(int index, double latency)
+static PaStreamParameters one_end(int index, uint32_t channels, double latency)
 {
-    PaStreamParameters end = {.device = index, .channelCount = 1, .sampleFormat = paInt16, .suggestedLatency = latency};
+    PaStreamParameters end = {.device = index, .channelCount = (int)channels, .sampleFormat = paInt16, .suggestedLatency = latency};
     return end;
 }
 
@@ -75,7 +96,8 @@ static bool start(ev_device *device, char *error)
     }
     snprintf(self->card, sizeof self->card, "sound device \"%s\"%s%s%s", input.name, config->input == config->output ? "" : " with \"",
              config->input == config->output ? "" : output.name, config->input == config->output ? "" : "\"");
-    PaStreamParameters in = one_end(config->input, config->input_latency), out = one_end(config->output, config->output_latency);
+    PaStreamParameters in = one_end(config->input, config->channels, config->input_latency);
+    PaStreamParameters out = one_end(config->output, 1, config->output_latency);
     atomic_store_explicit(&self->finished, false, memory_order_release);
     atomic_store_explicit(&self->seen_ns, 0, memory_order_release);
     atomic_store(&self->wanted, true);
@@ -188,8 +210,11 @@ static bool running(ev_device *device)
 
 static void release(ev_device *device)
 {
-    if (!((ev_portaudio *)device)->abandoned) /* else a callback may still come, and look at `wanted` */
-        free(device);
+    ev_portaudio *self = (ev_portaudio *)device;
+    if (self->abandoned) /* a callback may still come, and look at `wanted` */
+        return;
+    free(self->heard);
+    free(self);
 }
 
 static const ev_device_ops portaudio_ops = {
@@ -201,12 +226,16 @@ static const ev_device_ops portaudio_ops = {
     .close = release,
 };
 
-void ev_portaudio_init(ev_portaudio *self, ev_rt *rt, const ev_portaudio_config *config)
+bool ev_portaudio_init(ev_portaudio *self, ev_rt *rt, const ev_portaudio_config *config)
 {
     memset(self, 0, sizeof *self);
     self->device.ops = &portaudio_ops;
     self->device.rt = rt;
     self->config = *config;
+    if (config->channels == 1)
+        return true;
+    self->heard = calloc(config->period, sizeof *self->heard);
+    return self->heard != NULL;
 }
 
 bool ev_portaudio_open(char *error)
@@ -251,6 +280,6 @@ bool ev_portaudio_supports(int index, bool input, double rate)
     const PaDeviceInfo *info = index < 0 ? NULL : Pa_GetDeviceInfo(index);
     if (!info)
         return false;
-    PaStreamParameters end = one_end(index, input ? info->defaultHighInputLatency : info->defaultHighOutputLatency);
+    PaStreamParameters end = one_end(index, 1, input ? info->defaultHighInputLatency : info->defaultHighOutputLatency);
     return Pa_IsFormatSupported(input ? &end : NULL, input ? NULL : &end, rate) == paFormatIsSupported;
 }

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "host.h"
+
 #define SECOND 1000000000u
 #define LONGEST_NAP 20000000u /* ns: how soon a stop is noticed */
 
@@ -153,6 +155,7 @@ static void run_period(ev_scripted *self, uint32_t frames)
         float sample = fminf(fmaxf(config->air[i], INT16_MIN), INT16_MAX);
         config->in[i] = (int16_t)lrintf(sample);
     }
+    ev_rt_note_time(self->device.rt, config->realtime ? ev_now() : 0, self->status);
     ev_rt_process(self->device.rt, config->in, config->out, frames, self->status);
     self->lost = 0;
     self->status = 0;

@@ -208,7 +208,7 @@ uint32_t ev_stretch_take(ev_stretch *stretch, int16_t *to, uint32_t room)
     return frames;
 }
 
-uint32_t ev_stretch_shorten(ev_stretch *stretch, const int16_t *ahead, int16_t *to)
+uint32_t ev_stretch_shorten(ev_stretch *stretch, const int16_t *ahead, int32_t owed_each)
 {
     uint32_t overlap = stretch->overlap, reach = overlap + stretch->longest;
     bool alike;
@@ -217,8 +217,11 @@ uint32_t ev_stretch_shorten(ev_stretch *stretch, const int16_t *ahead, int16_t *
     uint32_t lag = best_lag(stretch, overlap + reach, 0, 2 * overlap, 1, &alike);
     if (!joined(stretch, lag, alike))
         return 0;
-    crossfade(to, ahead, ahead + lag, (int32_t)overlap);
-    remember(stretch, to, overlap);
+    crossfade(stretch->extra, ahead, ahead + lag, (int32_t)overlap);
+    remember(stretch, stretch->extra, overlap);
+    stretch->extra_at = 0;
+    stretch->extra_end = overlap;
+    stretch->owed += (int64_t)(overlap + lag) * owed_each;
     return overlap + lag;
 }
 
@@ -231,15 +234,13 @@ size_t ev_stretch_all(ev_stretch *stretch, const int16_t *from, size_t frames, i
     ev_stretch_reset(stretch);
     while (at < frames) {
         if (ev_stretch_due(stretch) && frames - at >= reach) {
-            if (each < 0) {
-                uint32_t stood_for = ev_stretch_shorten(stretch, from + at, to + made);
-                made += stood_for ? stretch->overlap : 0;
-                at += stood_for;
-                stretch->owed += (int64_t)stood_for * owed_each;
-                continue;
-            }
-            ev_stretch_lengthen(stretch, from + at);
+            if (each < 0)
+                at += ev_stretch_shorten(stretch, from + at, owed_each);
+            else
+                ev_stretch_lengthen(stretch, from + at);
             made += ev_stretch_take(stretch, to + made, stretch->longest);
+            if (each < 0)
+                continue;
         }
         uint32_t some = frames - at < piece ? (uint32_t)(frames - at) : piece;
         memcpy(to + made, from + at, some * sizeof *to);

@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EV_OVERLAP_MOST 960       /* at 192 kHz, the highest rate */
+#define EV_OVERLAP_MOST 960      /* at 192 kHz, the highest rate */
+#define EV_REACH_MOST 4800       /* overlap and longest lag, there */
 #define EV_STRETCH_ONE 65536     /* Q16 */
 #define EV_STRETCH_SLOWEST 16384 /* a quarter longer */
 #define EV_STRETCH_FASTEST 6554  /* a tenth shorter */
@@ -68,9 +69,9 @@ void ev_stretch_conceal(ev_stretch *stretch, uint32_t level, uint32_t full);
 /* Copy out up to `room` extra frames; how many. */
 uint32_t ev_stretch_take(ev_stretch *stretch, int16_t *to, uint32_t room);
 
-/* Leave frames of `ahead` (overlap + longest frames) out: writes `overlap` frames to `to`; how many of `ahead` they stand for, 0 where
- * nothing alike is found and it can wait. */
-uint32_t ev_stretch_shorten(ev_stretch *stretch, const int16_t *ahead, int16_t *to);
+/* Leave frames of `ahead` (overlap + longest frames) out: `overlap` extra frames stand for as many of `ahead` as it says, 0 where nothing
+ * alike is found and it can wait.  `owed_each` as for ev_stretch_pass. */
+uint32_t ev_stretch_shorten(ev_stretch *stretch, const int16_t *ahead, int32_t owed_each);
 
 /* A whole sound from reset on: `each` is what ev_stretch_pass takes, negative to shorten.  `to` has room for 1.5 times `frames`. */
 size_t ev_stretch_all(ev_stretch *stretch, const int16_t *from, size_t frames, int16_t *to, int32_t each);

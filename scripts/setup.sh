@@ -14,6 +14,10 @@ store=${EDGEVOICE_MODELS:-${XDG_DATA_HOME:-${HOME:?HOME is not set}/.local/share
 
 build_tools=(setuptools cython numpy scikit-build-core packaging pathspec)
 llama_flags="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TESTS=OFF"
+# llama.cpp's AMX kernels end in SIGILL on virtual machines that show the unit and do not keep its tiles (seen on a Xeon under Firecracker),
+# and a model of this size gains nothing by them.
+without_amx=''
+if [ "$(uname -m)" = x86_64 ] && cc -mno-amx-tile -E -x c /dev/null >/dev/null 2>&1; then without_amx="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"; fi
 extras=''; [ "$group" = test ] && extras='[test]'
 
 fresh() { [ -f "$stamps/$1" ] && [ "$(<"$stamps/$1")" = "$2" ]; }
@@ -61,11 +65,22 @@ jobs_that_fit() {
     (( cores < gigabytes )) && echo "$cores" || echo "$gigabytes"
 }
 
+# llama_fits: it loads here, and has no AMX
+llama_fits() {
+    "$python" -c 'import sys, llama_cpp; sys.exit(b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info())'
+}
+
 compile_llama() {
     # Built under .venv: /tmp is often a small piece of memory.
     export TMPDIR=$PWD/.venv/tmp; mkdir -p "$TMPDIR"
-    CMAKE_ARGS=$llama_flags CMAKE_BUILD_PARALLEL_LEVEL=$(jobs_that_fit) pip_install -v llama-cpp-python || return
-    "$python" -c 'import llama_cpp' || return
+    export CMAKE_ARGS=$llama_flags CFLAGS=$without_amx CXXFLAGS=$without_amx CMAKE_BUILD_PARALLEL_LEVEL
+    CMAKE_BUILD_PARALLEL_LEVEL=$(jobs_that_fit)
+    pip_install -v llama-cpp-python || return
+    if ! llama_fits; then # pip's cache does not know with which flags, or on which machine, its wheel was made
+        "$python" -m pip cache remove llama_cpp_python >/dev/null 2>&1 || true
+        pip_install -v --force-reinstall --no-deps llama-cpp-python || return
+        llama_fits || return
+    fi
     rm -rf "$TMPDIR"
 }
 
@@ -88,7 +103,7 @@ if ! fresh tools "$tools"; then
     stamp tools "$tools"
 fi
 
-llama=$(hash_of "$this_python" "$(grep '^llama-cpp-python==' constraints.txt)" "$llama_flags")
+llama=$(hash_of "$this_python" "$(grep '^llama-cpp-python==' constraints.txt)" "$llama_flags" "$without_amx")
 if ! fresh llama "$llama"; then
     say "[4] llama-cpp-python, compiled for this machine (about 6 minutes on two cores, 25 on a Pi 4, seconds where pip has it in its cache)"
     started=$SECONDS
@@ -97,7 +112,7 @@ if ! fresh llama "$llama"; then
     say "      done after $(( SECONDS - started )) s"
 fi
 
-sources=(setup.py pyproject.toml constraints.txt ext/*.h ext/*.pyx ext/*.pxd)
+sources=(setup.py pyproject.toml constraints.txt ext/*.h ext/*.pyx ext/*.pxd ext/*.pxi)
 for source in ext/*.c; do [ -f "${source%.c}.pyx" ] || sources+=("$source"); done # Cython's own output is not a source
 core=$(hash_of "$this_python" "${sources[@]}")
 packages=$(hash_of "$this_python" constraints.txt pyproject.toml)
@@ -110,7 +125,7 @@ if ! fresh core "$core" || ! fresh "packages-$group" "$packages"; then
     say "      done after $(( SECONDS - started )) s"
 fi
 
-models=$(hash_of "$store" edgevoice/models/catalogue.py)
+models=$(hash_of "$store" edgevoice/models/catalogue.py edgevoice/settings.py edgevoice/cli/models.py) # settings name them
 if ! models_are_there "$models"; then
     say "[6] the default models, into $store"
     .venv/bin/edgevoice models pull

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgevoice.cli.common import add_json, print_json
-from edgevoice.errors import EXIT_OK, ConfigError, UsageError
+from edgevoice.errors import EXIT_OK, ConfigError, EdgeVoiceError, UsageError
+
+if TYPE_CHECKING:
+    from edgevoice.config import Problem
+    from edgevoice.settings import Settings
 
 SUMMARY = "check a configuration file and tell every mistake, with its line"
 EXAMPLE = """\
@@ -24,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgevoice.config import check, load, to_toml
+    from edgevoice.config import load, read, refuse, to_toml
     from edgevoice.settings import Settings
 
     if args.file is None and not args.print:
@@ -36,10 +42,35 @@ def run(args: argparse.Namespace) -> int:
         else:
             sys.stdout.write(to_toml(settings))
         return EXIT_OK
+    settings, problems = read(args.file)
+    problems = problems or _beyond_the_file(args.file, settings)
     if args.json:
-        problems = check(args.file)
         print_json({"file": str(args.file), "ok": not problems, "problems": [dataclasses.asdict(problem) for problem in problems]})
         return ConfigError.exit_code if problems else EXIT_OK
-    load(args.file)
+    refuse(problems)
     sys.stdout.write(f"{args.file}: no mistakes\n")
     return EXIT_OK
+
+
+def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
+    """What the file by itself cannot tell: wake words that nobody knows, pronunciations that cannot be read."""
+    from edgevoice.config import Problem
+    from edgevoice.engines import lexicon, wake
+
+    def words() -> None:
+        wake.check_words(settings.wake)
+
+    def pronunciations() -> None:
+        if settings.tts.lexicon:
+            lexicon.load(Path(settings.tts.lexicon).expanduser())
+
+    found = []
+    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations)):
+        try:
+            look()
+        except EdgeVoiceError as error:
+            wrong, _, right = str(error).partition("; ")
+            told = re.fullmatch(r"(\w+\.\w+) = (.+?): (.+)", wrong)  # an engine may name the very key, such as wake.folder
+            key, value, wrong = (told[1], told[2], told[3]) if told else (key, None, wrong)
+            found.append(Problem(str(path), 0, key, value, wrong, right or "see `edgevoice check-config --help`"))
+    return found

@@ -37,7 +37,7 @@ from edgevoice.errors import (
 )
 
 COMMANDS = (
-    "run", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "models", "check-config", "bench", "trace", "demo")
+    "run", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "bench", "trace", "demo")
 """In the order in which a newcomer meets them."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})

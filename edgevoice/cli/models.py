@@ -96,7 +96,7 @@ def _pull(store: Store, args: argparse.Namespace, settings: Settings) -> int:
     from edgevoice import models
     from edgevoice.models import progress, trust
 
-    names = args.names or _named_by(settings)
+    names = args.names or named_by(settings)
     if args.sha256 and len(names) > 1:
         raise UsageError("--sha256 is for one model: name it")
     done = models.pull(store, names, sources=args.sources, given=trust.parse(args.sha256), first_use=args.trust_first_use,
@@ -109,9 +109,11 @@ def _pull(store: Store, args: argparse.Namespace, settings: Settings) -> int:
     return EXIT_OK
 
 
-def _named_by(settings: Settings) -> list[str]:
+def named_by(settings: Settings) -> list[str]:
     """The models that the settings use by name; paths are the user's own."""
-    used = (settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model)
+    used = [settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model]
+    if settings.dialog.hears_turn_ends:
+        used.append(settings.dialog.turn_model)
     return [name for name in dict.fromkeys(used) if not Path(name).expanduser().exists()]
 
 

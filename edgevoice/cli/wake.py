@@ -33,12 +33,14 @@ def run(args: argparse.Namespace) -> int:
     settings = common.settings(args)
     import numpy as np
 
+    from edgevoice import app
     from edgevoice.audio import read, to_int16
-    from edgevoice.engines import wake
     from edgevoice.engines.protocols import SPEECH_RATE
 
     audio = to_int16(read(args.file, SPEECH_RATE))
-    engine = wake.load(dataclasses.replace(settings.wake, words=args.word) if args.word else settings.wake)
+    chosen = dataclasses.replace(settings.wake, words=args.word, keywords=[]) if args.word else settings.wake
+    engine = app.load_wake(dataclasses.replace(settings, wake=chosen))
+    engine.attend(True)  # the whole file is listened to, whatever speaks in it
     try:
         hits = engine.process(np.concatenate((audio, np.zeros(int(TAIL_S * SPEECH_RATE), np.int16))))
     finally:

@@ -42,6 +42,10 @@ class Utterance:
     def __init__(self, start: int, rule: EndpointRule) -> None:
         self.start = start
         self.last_speech = start
+        self.wait = rule.endpoint
+        """silence that ends the turn, in samples: more or less where that is known, until speech resumes"""
+        self.pauses: list[int] = []
+        """lengths of the pauses so far, in samples"""
         self._rule = rule
         self._voiced = 0
         self._speaking = False
@@ -57,6 +61,9 @@ class Utterance:
         marks: list[Mark] = []
         self._speaking = probability >= (rule.offset if self._speaking else rule.onset)
         if self._speaking:
+            if self._paused:
+                self.pauses.append(end - frame - self.last_speech)
+                self.wait = rule.endpoint
             self.last_speech = max(self.start, end - rule.lag)
             self._voiced += frame
             if self._paused:
@@ -69,7 +76,7 @@ class Utterance:
         if self.has_speech and not self._paused and silence >= rule.pause:
             self._paused = True
             marks.append(Mark.PAUSE)
-        if self.has_speech and (silence >= rule.endpoint or end - self.start >= rule.longest):
+        if self.has_speech and (silence >= self.wait or end - self.start >= rule.longest):
             self._closed = True
             marks.append(Mark.END)
         return marks

@@ -4,8 +4,9 @@ Laws: no thread, no clock, no I/O; ``handle`` takes what happened and returns wh
 ``table.TABLE`` and nothing beside it: an event without a row in the present state is not for us and changes nothing.  Random
 event sequences are its test.
 
-Numbers: a *turn* is one thing the user says and our answer to it.  A *generation* is one attempt at an answer; it only grows, and
-whatever carries a number that is not the present one is stale and ignored.  Samples are device frames.
+Numbers: a *turn* is one thing the user says and our answer to it; what is said over an answer has a turn of its own from its onset on,
+which becomes the present one if it is meant and is never used again if it is not.  A *generation* is one attempt at an answer; it only
+grows, and whatever carries a number that is not the present one is stale and ignored.  Samples are device frames.
 """
 
 from __future__ import annotations
@@ -15,105 +16,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from edgevoice.dialog.bargein import MEANT, Meaning, weigh
+from edgevoice.dialog.commands import (
+    Cancel,
+    ClearTimer,
+    Command,
+    Commit,
+    Confirm,
+    Drop,
+    Earcon,
+    EarconName,
+    Event,
+    Listen,
+    Pause,
+    Prefill,
+    Resume,
+    SetTimer,
+    Speak,
+    Speculate,
+    StartReply,
+    StopListening,
+)
 from edgevoice.dialog.table import TABLE, Guard, Kind, Row, State
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened.  ``turn``, ``generation`` or ``timer`` say what it belongs to (0: to none)."""
-
-    kind: Kind
-    sample: int = 0
-    turn: int = 0
-    generation: int = 0
-    text: str = ""
-    timer: int = 0
-
-
-EarconName = Literal["listening", "done", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Recognize from device frame ``sample`` on; ``carry`` is what the user had said of this turn before."""
-
-    turn: int
-    sample: int
-    carry: str = ""
-    include_preroll: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StopListening:
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class StartReply:
-    """Let the model answer ``text``."""
-
-    generation: int
-    turn: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Say a fixed text: an announcement or an apology.  It is not part of the conversation's history."""
-
-    generation: int
-    turn: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Silence a generation.  ``heard``: what was played of it belongs to the history."""
-
-    generation: int
-    turn: int
-    heard: bool
-    barge_in: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """The reply was played to its end."""
-
-    generation: int
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class Earcon:
-    name: EarconName
-
-
-@dataclass(frozen=True, slots=True)
-class SetTimer:
-    """One timer at a time; setting it anew replaces it.  Counted in device time; ``TIMEOUT`` brings ``timer`` back."""
-
-    seconds: float
-    timer: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClearTimer:
-    pass
-
-
-Command = Listen | StopListening | StartReply | Speak | Pause | Resume | Cancel | Commit | Earcon | SetTimer | ClearTimer
-
 
 BargeIn = Literal["off", "wake", "speech"]
 
@@ -125,10 +49,16 @@ class Policy:
     open_mic: bool = False
     barge_in: BargeIn = "speech"
     listen_timeout_s: float = 6.0
+    barge_in_words: int = 2
+    """words over the reply, beside assent and noise, that interrupt it before they end"""
     hold_s: float = 0.35
-    """after speech over the reply has ended unconfirmed: how long more of it may come before the reply goes on"""
+    """after speech over the reply has ended, while it is not known what was said: how long that is waited for before the reply goes on"""
+    hold_heard_s: float = 0.2
+    """the same once its words are known not to be meant: time for more of them"""
     followup_s: float = 6.0
     earcons: bool = True
+    speculation: bool = True
+    speculations_a_turn: int = 4
     apology: str = "Sorry, something went wrong."
     empty_reply: str = "Sorry, I have no answer to that."
 
@@ -136,23 +66,35 @@ class Policy:
 SAY_QUEUE = 8
 """announcements that wait for the conversation to pause; the oldest goes first"""
 
+_BARGE_INS = frozenset({Kind.WORDS, Kind.SPEECH_LASTS, Kind.TURN_ENDED, Kind.TURN_STOP, Kind.WAKE})
 _OF_REPLY = frozenset({Kind.FIRST_AUDIO, Kind.DRAINED, Kind.REPLY_EMPTY})
-_OF_TURN = frozenset({Kind.TURN_ENDED, Kind.TURN_EMPTY, Kind.TURN_STOP})
+_OF_TURN = frozenset({Kind.WORDS, Kind.PARTIAL, Kind.LIKELY_END, Kind.SPEECH_RESUMED, Kind.TURN_ENDED, Kind.TURN_EMPTY, Kind.TURN_STOP})
 
 
 class Machine:
-    """Holds the state; ``handle`` is its only verb."""
+    """Holds the state; ``handle`` is its only verb.  ``affordable`` says whether the device can spare work that may be for nothing."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, affordable: Callable[[], bool] = lambda: True) -> None:
         self.policy = policy
+        self._affordable = affordable
         self.state = State.IDLE
         self.turn = 0
         self.generation = 0
         self.waiting: deque[Event] = deque(maxlen=SAY_QUEUE)
         self._alive = 0
         self._speaks_fixed = False
+        self._newest = 0
+        self._overheard = 0
+        """turn of what is said over the reply"""
+        self._heard = Meaning.NOTHING
+        self._all_heard = False
+        self._meant_once = False
+        """whether the last reading of those words was an interruption"""
         self._onset = 0
         self._timer = 0
+        self._resumed = 0
+        self._speculations = 0
+        self._speculative_text = ""
         self._user_text = ""
         self._out: list[Command] = []
         self._rows: dict[tuple[State, Kind], list[Row]] = {}
@@ -165,6 +107,10 @@ class Machine:
             return []
         if event.kind is Kind.SPEECH_START and self.state is not State.HOLDING:
             self._onset = event.sample
+        if event.kind in (Kind.SPEECH_START, Kind.SPEECH_RESUMED):
+            self._resumed = max(self._resumed, event.sample)
+        if self.state is State.HOLDING:
+            self._overhear_words(event)
         row = self._row(event)
         self._out = []
         if row is None:
@@ -179,13 +125,25 @@ class Machine:
             out = out + self.handle(self.waiting.popleft())
         return out
 
+    def _overhear_words(self, event: Event) -> None:
+        if event.kind is Kind.WORDS:
+            self._heard = weigh(event.text, over=event.over, enough=self.policy.barge_in_words)
+            before, self._meant_once = self._meant_once, self._heard is Meaning.WORDS
+            if self._heard is Meaning.WORDS and not event.over and not before:
+                self._heard = Meaning.DOUBTFUL  # the first quarter of a second is often misread: the next reading must say so, too
+            self._all_heard = event.over
+        elif event.kind is Kind.TURN_ENDED:
+            self._heard = weigh(event.text, over=True)
+        elif event.kind in (Kind.SPEECH_START, Kind.SPEECH_RESUMED):
+            self._all_heard = False
+
     def _row(self, event: Event) -> Row | None:
         for row in self._rows.get((self.state, event.kind), ()):
-            if self._holds(row.guard):
+            if self._holds(row.guard, event):
                 return row
         return None
 
-    def _holds(self, guard: Guard) -> bool:
+    def _holds(self, guard: Guard, event: Event) -> bool:
         policy = self.policy
         tests: dict[Guard, Callable[[], bool]] = {
             "": lambda: True,
@@ -194,6 +152,14 @@ class Machine:
             "barge_in_speech": lambda: policy.barge_in == "speech",
             "followup": lambda: policy.followup_s > 0,
             "no_followup": lambda: policy.followup_s <= 0,
+            "speculation": lambda: policy.speculation,
+            "may_speculate": lambda: policy.speculation and self._speculations < policy.speculations_a_turn and self._affordable(),
+            "same_words": lambda: same_words(event.text, self._speculative_text),
+            "of_speculation": lambda: event.generation == self._alive,
+            "meant": lambda: self._heard in MEANT,
+            "all_heard": lambda: event.over,
+            "not_yet_heard": lambda: not self._all_heard,
+            "no_assent": lambda: self._heard is not Meaning.BACKCHANNEL,
         }
         return tests[guard]()
 
@@ -201,18 +167,29 @@ class Machine:
         if event.kind in _OF_REPLY:
             return event.generation != self._alive
         if event.kind in _OF_TURN:
-            return event.turn != self.turn
+            listened_to = self._overheard if self.state is State.HOLDING else self.turn
+            return event.turn != listened_to or (event.kind is Kind.LIKELY_END and event.sample < self._resumed)
         if event.kind is Kind.TIMEOUT:
             return event.timer != self._timer
         if event.kind is Kind.FAILED:
-            return event.generation not in (0, self._alive) or event.turn not in (0, self.turn)
+            return event.generation not in (0, self._alive) or event.turn not in (0, self.turn, self._overheard)
         return False
 
     # Actions: each appends commands; their order in a row is the order in which things are done.
 
     def _new_turn(self, _: Event) -> None:
-        self.turn += 1
+        self._newest += 1
+        self._begin_turn(self._newest)
+
+    def _take_over(self, event: Event) -> None:
+        """What is said over the reply is the present turn."""
+        self._clear_timer(event)
+        self._begin_turn(self._overheard)
+
+    def _begin_turn(self, turn: int) -> None:
+        self.turn, self._overheard = turn, 0
         self._user_text = ""
+        self._speculations = 0
 
     def _listen_after_wake(self, event: Event) -> None:
         self._earcon("listening")
@@ -245,8 +222,26 @@ class Machine:
         self._user_text = event.text
         self._out.append(StartReply(self.generation, self.turn, event.text))
 
+    def _prefill(self, event: Event) -> None:
+        self._out.append(Prefill(self.turn, event.text))
+
+    def _speculate(self, event: Event) -> None:
+        self._next_generation()
+        self._speaks_fixed = False
+        self._speculations += 1
+        self._speculative_text = event.text
+        self._out.append(Speculate(self.generation, self.turn, event.text))
+
+    def _confirm(self, event: Event) -> None:
+        self._user_text = event.text
+        self._out.append(Confirm(self.generation, self.turn))
+
+    def _drop(self, _: Event) -> None:
+        self._out.append(Drop(self.generation, self.turn))
+        self._alive = 0
+
     def _speak(self, event: Event) -> None:
-        self._fixed(event.text)
+        self._fixed(event.text, announcement=True)
 
     def _apologize(self, _: Event) -> None:
         self._earcon("error")
@@ -263,16 +258,30 @@ class Machine:
         self.generation += 1
         self._alive = self.generation
 
-    def _fixed(self, text: str) -> None:
+    def _fixed(self, text: str, *, announcement: bool = False) -> None:
         self._next_generation()
         self._speaks_fixed = True
-        self._out.append(Speak(self.generation, self.turn, text))
+        self._out.append(Speak(self.generation, self.turn, text, announcement))
 
     def _pause(self, _: Event) -> None:
         self._out.append(Pause(self.generation))
 
+    def _overhear(self, _: Event) -> None:
+        self._newest += 1
+        self._overheard, self._heard, self._all_heard = self._newest, Meaning.NOTHING, False
+        self._meant_once = False
+        self._out.append(Listen(self._overheard, self._onset, include_preroll=True, eager=True))
+
+    def _stop_overhearing(self, event: Event) -> None:
+        self._out.append(StopListening(self._overheard))
+        self._clear_timer(event)
+        self._overheard = 0
+
     def _hold(self, _: Event) -> None:
         self._out.append(self._timer_for(self.policy.hold_s))
+
+    def _hold_on_heard(self, _: Event) -> None:
+        self._out.append(self._timer_for(self.policy.hold_heard_s))
 
     def _resume(self, _: Event) -> None:
         self._out.append(Resume(self.generation))
@@ -281,7 +290,7 @@ class Machine:
         self._cancel(heard=False, barge_in=False)
 
     def _interrupt(self, event: Event) -> None:
-        barge_in = event.kind in (Kind.SPEECH_CONFIRMED, Kind.WAKE)
+        barge_in = event.kind in _BARGE_INS
         self._cancel(heard=not self._speaks_fixed, barge_in=barge_in)
 
     def _interrupt_failed(self, _: Event) -> None:
@@ -304,3 +313,13 @@ class Machine:
     def _earcon(self, name: EarconName) -> None:
         if self.policy.earcons:
             self._out.append(Earcon(name))
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two transcripts say the same, whatever their punctuation and capitals."""
+    return _words(one) == _words(other)
+
+
+def _words(text: str) -> list[str]:
+    spelled = ("".join(c for c in word.casefold() if c.isalnum()) for word in text.split())
+    return [word for word in spelled if word]

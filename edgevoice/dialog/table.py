@@ -14,6 +14,8 @@ from typing import Literal
 class State(StrEnum):
     IDLE = "idle"
     LISTENING = "listening"
+    SPECULATING = "speculating"
+    """the user may be done: an answer is being made that nobody hears before that is sure"""
     THINKING = "thinking"
     SPEAKING = "speaking"
     HOLDING = "holding"
@@ -28,7 +30,17 @@ class Kind(StrEnum):
     LISTEN = "listen"
     SPEECH_START = "speech_start"
     SPEECH_CONFIRMED = "speech_confirmed"
+    """long enough to be no cough"""
+    SPEECH_LASTS = "speech_lasts"
+    """long enough to be meant, whatever its words"""
     SPEECH_END = "speech_end"
+    WORDS = "words"
+    """``text`` is what was said so far, down to a word that may be half; ``over``: a pause, and all that was said before it"""
+    PARTIAL = "partial"
+    """``text`` is what was probably said so far, and more comes"""
+    LIKELY_END = "likely_end"
+    """a pause at ``sample``; ``text`` is all that was said before it"""
+    SPEECH_RESUMED = "speech_resumed"
     TURN_ENDED = "turn_ended"
     TURN_EMPTY = "turn_empty"
     TURN_STOP = "turn_stop"
@@ -42,7 +54,8 @@ class Kind(StrEnum):
     ASK = "ask"
 
 
-Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup"]
+Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup", "speculation", "may_speculate",
+                "same_words", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,20 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.FAILED, _S.THINKING, ("stop_listening", "apologize")),
     Row(_S.LISTENING, _K.STOP, _S.IDLE, ("stop_listening",)),
     Row(_S.LISTENING, _K.ASK, _S.THINKING, ("stop_listening", "new_turn", "reply")),
+    Row(_S.LISTENING, _K.PARTIAL, _S.LISTENING, ("prefill",), "speculation"),
+    Row(_S.LISTENING, _K.LIKELY_END, _S.SPECULATING, ("clear_timer", "speculate"), "may_speculate"),
+    Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("confirm",), "same_words"),
+    Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("drop", "reply")),
+    Row(_S.SPECULATING, _K.SPEECH_RESUMED, _S.LISTENING, ("drop",)),
+    Row(_S.SPECULATING, _K.SPEECH_START, _S.LISTENING, ("drop",)),
+    Row(_S.SPECULATING, _K.WAKE, _S.LISTENING, ("drop", "listen_after_wake")),
+    Row(_S.SPECULATING, _K.TURN_EMPTY, _S.LISTENING, ("drop", "listen_again")),
+    Row(_S.SPECULATING, _K.TURN_STOP, _S.IDLE, ("drop", "earcon_done")),
+    Row(_S.SPECULATING, _K.REPLY_EMPTY, _S.LISTENING, ("drop",)),
+    Row(_S.SPECULATING, _K.FAILED, _S.LISTENING, ("drop",), "of_speculation"),
+    Row(_S.SPECULATING, _K.FAILED, _S.THINKING, ("drop", "stop_listening", "apologize")),
+    Row(_S.SPECULATING, _K.STOP, _S.IDLE, ("drop", "stop_listening")),
+    Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply")),
     Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING),
     Row(_S.THINKING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("take_back", "listen_on")),
     Row(_S.THINKING, _K.WAKE, _S.LISTENING, ("take_back", "new_turn", "listen_after_wake")),
@@ -81,7 +108,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.THINKING, _K.DRAINED, _S.IDLE, ("commit",), "no_followup"),
     Row(_S.THINKING, _K.STOP, _S.IDLE, ("take_back",)),
     Row(_S.THINKING, _K.ASK, _S.THINKING, ("take_back", "new_turn", "reply")),
-    Row(_S.SPEAKING, _K.SPEECH_START, _S.HOLDING, ("pause",), "barge_in_speech"),
+    Row(_S.SPEAKING, _K.SPEECH_START, _S.HOLDING, ("pause", "overhear"), "barge_in_speech"),
     Row(_S.SPEAKING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake"), "barge_in"),
     Row(_S.SPEAKING, _K.LISTEN, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.SPEAKING, _K.DRAINED, _S.FOLLOWUP, ("commit", "open_followup"), "followup"),
@@ -89,16 +116,23 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPEAKING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "apologize")),
     Row(_S.SPEAKING, _K.STOP, _S.IDLE, ("interrupt",)),
     Row(_S.SPEAKING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply")),
-    Row(_S.HOLDING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("interrupt", "new_turn", "listen_from_onset")),
-    Row(_S.HOLDING, _K.SPEECH_END, _S.HOLDING, ("hold",)),
+    Row(_S.HOLDING, _K.WORDS, _S.LISTENING, ("interrupt", "take_over"), "meant"),
+    Row(_S.HOLDING, _K.WORDS, _S.HOLDING, ("hold_on_heard",), "all_heard"),
+    Row(_S.HOLDING, _K.SPEECH_LASTS, _S.LISTENING, ("interrupt", "take_over"), "no_assent"),
+    Row(_S.HOLDING, _K.SPEECH_END, _S.HOLDING, ("hold",), "not_yet_heard"),
     Row(_S.HOLDING, _K.SPEECH_START, _S.HOLDING, ("clear_timer",)),
-    Row(_S.HOLDING, _K.TIMEOUT, _S.SPEAKING, ("resume",)),
+    Row(_S.HOLDING, _K.SPEECH_RESUMED, _S.HOLDING, ("clear_timer",)),
+    Row(_S.HOLDING, _K.TURN_ENDED, _S.THINKING, ("interrupt", "take_over", "reply"), "meant"),
+    Row(_S.HOLDING, _K.TURN_ENDED, _S.SPEAKING, ("stop_overhearing", "resume")),
+    Row(_S.HOLDING, _K.TURN_EMPTY, _S.SPEAKING, ("stop_overhearing", "resume")),
+    Row(_S.HOLDING, _K.TURN_STOP, _S.IDLE, ("interrupt", "take_over", "earcon_done")),
+    Row(_S.HOLDING, _K.TIMEOUT, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.HOLDING, _K.LISTEN, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
-    Row(_S.HOLDING, _K.DRAINED, _S.LISTENING, ("commit", "new_turn", "listen_from_onset")),
-    Row(_S.HOLDING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "apologize")),
-    Row(_S.HOLDING, _K.STOP, _S.IDLE, ("interrupt",)),
-    Row(_S.HOLDING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply")),
+    Row(_S.HOLDING, _K.DRAINED, _S.LISTENING, ("commit", "take_over")),
+    Row(_S.HOLDING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "stop_overhearing", "apologize")),
+    Row(_S.HOLDING, _K.STOP, _S.IDLE, ("interrupt", "stop_overhearing")),
+    Row(_S.HOLDING, _K.ASK, _S.THINKING, ("interrupt", "stop_overhearing", "new_turn", "reply")),
     Row(_S.FOLLOWUP, _K.SPEECH_START, _S.LISTENING, ("clear_timer", "new_turn", "listen_from_onset")),
     Row(_S.FOLLOWUP, _K.WAKE, _S.LISTENING, ("new_turn", "listen_after_wake")),
     Row(_S.FOLLOWUP, _K.LISTEN, _S.LISTENING, ("new_turn", "listen_after_wake")),

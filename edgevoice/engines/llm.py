@@ -30,6 +30,7 @@ from edgevoice.engines.llama_cache import PromptCache, identity
 from edgevoice.engines.llama_chat import CHATML, Assembler, ChatTemplate, Prompt
 from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, Model, Sampler, library
 from edgevoice.engines.protocols import Cancel, Completion
+from edgevoice.engines.threads import threads_for
 from edgevoice.errors import ConfigError, EngineError, ModelError
 from edgevoice.events import FinishReason, Message, Usage
 from edgevoice.settings import LlmSettings
@@ -57,11 +58,6 @@ def find_gguf(folder: Path) -> Path:
         what = f"{len(found)} .gguf files" if found else "no .gguf file"
         raise ModelError(f"{folder} holds {what}; one, or a model.gguf, is wanted")
     return found[0]
-
-
-def threads_for(setting: int) -> int:
-    """0 is the cores this process may use, less one: with all of them, any other busy thread makes each token wait for it."""
-    return setting or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 class LlamaLlm:
@@ -117,12 +113,12 @@ class LlamaLlm:
                 finish = "cancelled"
             return Completion(finish, meter.usage(len(prompt.tokens), cached))
 
-    def prefill(self, messages: Sequence[Message], cancel: Cancel) -> int:
+    def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
         """See ``Llm.prefill``.  Where the last message is not the user's, the cache is brought to the user's next first word."""
         with self._alone():
             before = self._context.evaluated
             if not cancel.cancelled():
-                prompt = self._fit(messages, self._settings.max_tokens)
+                prompt = self._fit(messages, self._settings.max_tokens, growing=growing)
                 self._prepare(prompt)
                 try:
                     with AbortSwitch(self._context, cancel):
@@ -159,27 +155,29 @@ class LlamaLlm:
         self._prepare(prompt)
         self._evaluate(prompt, None)
 
-    def _fit(self, messages: Sequence[Message], limit: int) -> Prompt:
+    def _fit(self, messages: Sequence[Message], limit: int, *, growing: bool = False) -> Prompt:
         """Tokens for the conversation, whole oldest turns left out until a reply of ``limit`` tokens has room (or of a quarter of
         the context, whichever is less)."""
         size = self._context.size
         room = size - min(limit, size // 4)
         kept = list(messages)
         head = 1 if kept and kept[0].role == "system" else 0
-        prompt = self._assemble(kept)
+        prompt = self._assemble(kept, growing)
         while len(prompt.tokens) > room:
             later = [i for i in range(head + 1, len(kept)) if kept[i].role == "user"]
             if not later:
                 break
             del kept[head:later[0]]
-            prompt = self._assemble(kept)
+            prompt = self._assemble(kept, growing)
         if len(prompt.tokens) >= size:
             raise EngineError(f"the question and the system prompt are {len(prompt.tokens)} tokens; fewer than llm.context = {size} fit")
         return prompt
 
-    def _assemble(self, messages: list[Message]) -> Prompt:
+    def _assemble(self, messages: list[Message], growing: bool) -> Prompt:
         if messages and messages[-1].role == "user":
             pieces = self._template.pieces(messages, reply=True)
+            if growing:
+                pieces = pieces[:max(i for i, piece in enumerate(pieces) if piece.role == "user") + 1]
         else:
             pieces = self._template.pieces([*messages, Message("user", "")], reply=False)
             pieces = pieces[:max(i for i, piece in enumerate(pieces) if piece.role == "user")]

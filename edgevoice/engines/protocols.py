@@ -56,10 +56,23 @@ class Vad(Protocol):
 class WakeWord(Protocol):
     """Wake words, any number at once.  Takes int16 in pieces of any length."""
 
+    def attend(self, speech: bool) -> None:
+        """Somebody speaks from about now on, or nobody does any more: for engines that are too dear to run all the time."""
+
     def process(self, samples: Int16) -> list[WakeHit]: ...
 
     def reset(self) -> None:
         """Forget the audio heard so far; sample indices start at 0 again."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class TurnEnd(Protocol):
+    """Tells by its sound whether an utterance is over."""
+
+    def probability(self, samples: Float32) -> float:
+        """That nothing will follow, 0..1; ``samples`` at 16 kHz end with the present moment, of which the last seconds count."""
 
     def close(self) -> None: ...
 
@@ -88,7 +101,8 @@ class Stt(Protocol):
     streaming: bool
     """True for a truly streaming model; False for an offline one that is made to stream."""
 
-    def open(self) -> SttStream: ...
+    def open(self, *, eager: bool = False) -> SttStream:
+        """``eager``: its first words are waited for, and worth more computing."""
 
     def close(self) -> None: ...
 
@@ -113,8 +127,9 @@ class Llm(Protocol):
         oldest turns, the system prompt always kept; ``EngineError`` only if the last user message alone does not fit.
         """
 
-    def prefill(self, messages: Sequence[Message], cancel: Cancel) -> int:
-        """Bring the KV cache to the state before the reply to ``messages``; returns tokens newly evaluated."""
+    def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
+        """Bring the KV cache to the state before the reply to ``messages``; returns tokens newly evaluated.  ``growing``: the last
+        message is the beginning of one, so nothing beyond its words is evaluated."""
 
     def close(self) -> None: ...
 

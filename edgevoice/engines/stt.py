@@ -61,10 +61,10 @@ class MoonshineStt:
         except Exception as error:
             raise ModelError(f"{folder}: sherpa-onnx refuses it: {str(error).splitlines()[0]}") from error
 
-    def open(self) -> SttStream:
+    def open(self, *, eager: bool = False) -> SttStream:
         if self._recognizer is None:
             raise EngineError("the recognizer is closed")
-        return OfflineStream(self.decode, self._share, self._clock)
+        return OfflineStream(self.decode, self._share, self._clock, eager=eager)
 
     def decode(self, samples: Float32) -> str:
         """The text of a whole utterance, as the model writes it."""

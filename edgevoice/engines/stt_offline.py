@@ -34,6 +34,10 @@ FIRST_S = 0.5
 """speech before the first partial: less is guesswork"""
 STEP_S = 0.2
 """new audio before the next partial, however cheap a decode is: about a syllable"""
+EAGER_FIRST_S, EAGER_STEP_S = 0.25, 0.1
+"""the same where the first words are waited for"""
+EAGER_SHARE = 0.6
+"""share of one core that is then worth it"""
 MARGIN_S = 0.35
 """sound kept on either side of speech, and digital silence added"""
 CUT_AFTER_S = 6.0
@@ -53,9 +57,10 @@ MIN_SPEECH_FRAMES = 4
 class OfflineStream:
     """A ``SttStream`` over ``decode``.  ``clock`` measures what a decode costs; how much time has passed is told by the audio."""
 
-    def __init__(self, decode: Decode, partial_cpu: float, clock: Clock | None = None) -> None:
+    def __init__(self, decode: Decode, partial_cpu: float, clock: Clock | None = None, *, eager: bool = False) -> None:
+        self._first_s, self._step_s = (EAGER_FIRST_S, EAGER_STEP_S) if eager else (FIRST_S, STEP_S)
         self._decode_audio = decode
-        self._share = partial_cpu
+        self._share = max(partial_cpu, EAGER_SHARE) if eager else partial_cpu
         self._clock = clock or MonotonicClock()
         self._audio: Float32 = np.empty(SPEECH_RATE * 4, np.float32)
         self._count = 0
@@ -93,7 +98,7 @@ class OfflineStream:
             if self.decodes > decoded:
                 cost = self._clock.now() - start
                 self.partial_cost_s += cost
-                self._due = self._count + int(SPEECH_RATE * max(STEP_S, cost / self._share))
+                self._due = self._count + int(SPEECH_RATE * max(self._step_s, cost / self._share))
         stable = len(" ".join(self._settled + self._transcript.committed))
         text = self._text()
         return Partial(text[:stable] + text[stable:].rstrip(".,;:-"), stable)  # a decoder ends every text like a sentence
@@ -125,7 +130,7 @@ class OfflineStream:
         """One partial's work: read the window anew, and cut it if it has become long."""
         self._shorten()
         span = self._span(self._window, self._count)
-        if span is None or (span[1] - span[0]) * FRAME < FIRST_S * SPEECH_RATE:
+        if span is None or (span[1] - span[0]) * FRAME < self._first_s * SPEECH_RATE:
             return
         self._read_window()
         if self._count - self._window > CUT_AFTER_S * SPEECH_RATE:

@@ -47,7 +47,7 @@ class StreamingStt:
         decoder = choose(folder, "decoder.onnx", "decoder*[!8].onnx", "decoder*.onnx")
         joiner = choose(folder, "joiner*.int8.onnx", "joiner*.onnx")
         tokens = choose(folder, "tokens.txt")
-        symbols = _check(encoder, decoder, joiner, tokens)
+        symbols = check_transducer(encoder, decoder, joiner, tokens)
         vocabulary = folder / "bpe.vocab"
         self._hotwords = _phrases(hotwords, symbols) if vocabulary.is_file() else ""
         if hotwords and not self._hotwords:
@@ -65,7 +65,7 @@ class StreamingStt:
             raise ModelError(f"{folder}: sherpa-onnx refuses it: {str(error).splitlines()[0]}") from error
         self._shouts = not any(c.islower() for symbol in symbols for c in symbol if not symbol.startswith("<"))
 
-    def open(self) -> SttStream:
+    def open(self, *, eager: bool = False) -> SttStream:
         if self._recognizer is None:
             raise EngineError("the recognizer is closed")
         stream = self._recognizer.create_stream(hotwords=self._hotwords) if self._hotwords else self._recognizer.create_stream()
@@ -149,7 +149,7 @@ def _phrases(hotwords: Sequence[str], symbols: Sequence[str]) -> str:
     return "/".join(phrase.upper() if upper else phrase.lower() for phrase in phrases if phrase)
 
 
-def _check(encoder: Path, decoder: Path, joiner: Path, tokens: Path) -> list[str]:
+def check_transducer(encoder: Path, decoder: Path, joiner: Path, tokens: Path) -> list[str]:
     """The model's symbols; ``ModelError`` for what would make sherpa-onnx end the process."""
     kind = metadata(encoder).get("model_type")
     if kind not in MODEL_TYPES:

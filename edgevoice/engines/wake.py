@@ -42,8 +42,18 @@ TFLITE_MAGIC = b"TFL3"
 
 
 def load(settings: WakeSettings, folder: Path | None = None) -> WakeWord:
-    """The words of ``settings``: names of the package's own models, of configurations in ``folder``, or paths of ``.json`` files."""
-    return MicroWake(settings.words, settings.threshold, settings.refractory_ms, folder)
+    """The words of ``settings``: names of the package's own models, of configurations in ``wake.folder``, or paths of ``.json`` files;
+    and typed ones, heard by the transducer in ``folder``."""
+    engines: list[WakeWord] = []
+    if settings.words:
+        engines.append(MicroWake(settings.words, settings.threshold, settings.refractory_ms, own_folder(settings), settings.sensitivity))
+    if settings.keywords:
+        from edgevoice.engines.keywords import KeywordWake
+
+        if folder is None:
+            raise ModelError("wake.keywords: no model hears them; set wake.keyword_model to a streaming transducer (zipformer)")
+        engines.append(KeywordWake(settings.keywords, folder, settings.sensitivity, settings.refractory_ms))
+    return engines[0] if len(engines) == 1 else Together(engines)
 
 
 def available(folder: Path | None = None) -> list[str]:
@@ -51,22 +61,44 @@ def available(folder: Path | None = None) -> list[str]:
     return sorted(_configs(folder))
 
 
-class MicroWake:
-    """A ``WakeWord``.  ``threshold`` 0 takes each model's own cutoff."""
+def own_folder(settings: WakeSettings) -> Path | None:
+    """Where the user's own models are; ``ModelError`` if that is no folder."""
+    if not settings.folder:
+        return None
+    own = Path(settings.folder).expanduser()
+    if not own.is_dir():
+        raise ModelError(f"wake.folder = {settings.folder}: no such folder; it should hold microWakeWord models (.json and .tflite)")
+    return own
 
-    def __init__(self, words: Sequence[str], threshold: float = 0.0, refractory_ms: int = 1500, folder: Path | None = None) -> None:
+
+def check_words(settings: WakeSettings) -> None:
+    """``ModelError`` names the folder that is not there, or the first of ``wake.words`` that nothing is known of; no model is opened."""
+    if settings.enabled and settings.words:
+        configs = _configs(own_folder(settings))
+        for word in settings.words:
+            _find(word, configs)
+
+
+class MicroWake:
+    """A ``WakeWord``.  ``threshold`` 0 takes each model's own cutoff, moved by ``sensitivity``."""
+
+    def __init__(self, words: Sequence[str], threshold: float = 0.0, refractory_ms: int = 1500, folder: Path | None = None,
+                 sensitivity: float = 0.5) -> None:
         package = _package()
         configs = _configs(folder)
         paths = [_find(word, configs) for word in words]
         cutoffs = [_check(path) for path in paths]
         self._names = [path.stem for path in paths]
-        self._cutoffs = [threshold or cutoff for cutoff in cutoffs]
+        self._cutoffs = [threshold or moved(cutoff, sensitivity) for cutoff in cutoffs]
         self._refractory = refractory_ms * SPEECH_RATE // 1000
         self._features: Any = package.MicroWakeWordFeatures()
         self._models = [_open(package, path) for path in paths]
         self._rest: Int16 = np.empty(0, np.int16)
         self._heard = self._frames = self._deaf_until = 0
         self._above = [False] * len(words)
+
+    def attend(self, speech: bool) -> None:
+        """It always runs: 23 us for 10 ms."""
 
     def process(self, samples: Int16) -> list[WakeHit]:
         if samples.dtype != np.int16 or samples.ndim != 1:
@@ -113,6 +145,35 @@ class MicroWake:
             return []
         self._deaf_until = self._heard + self._refractory
         return [max(hits, key=lambda hit: hit.score)]
+
+
+class Together:
+    """Several detectors as one."""
+
+    def __init__(self, engines: Sequence[WakeWord]) -> None:
+        self._engines = engines
+
+    def attend(self, speech: bool) -> None:
+        for engine in self._engines:
+            engine.attend(speech)
+
+    def process(self, samples: Int16) -> list[WakeHit]:
+        return sorted((hit for engine in self._engines for hit in engine.process(samples)), key=lambda hit: hit.sample)
+
+    def reset(self) -> None:
+        for engine in self._engines:
+            engine.reset()
+
+    def close(self) -> None:
+        for engine in self._engines:
+            engine.close()
+
+
+def moved(cutoff: float, sensitivity: float) -> float:
+    """``cutoff`` at sensitivity 0.5, half way to 1 at 0, half of it at 1."""
+    if sensitivity <= 0.5:
+        return cutoff + (1.0 - cutoff) * (0.5 - sensitivity)
+    return cutoff * (1.5 - sensitivity)
 
 
 def _package() -> Any:

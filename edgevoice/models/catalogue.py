@@ -100,7 +100,7 @@ class Entry:
         return sum(sizes) if all(sizes) else 0
 
 
-DEFAULTS = ("silero-vad", "moonshine-tiny-en", "smollm2-135m-instruct", "piper-en-us-joe")
+DEFAULTS = ("silero-vad", "moonshine-tiny-en", "smollm2-135m-instruct", "piper-en-us-joe", "smart-turn-v3.2")
 """What a first conversation needs."""
 
 _HUB = "https://huggingface.co"
@@ -178,6 +178,16 @@ ENTRIES: tuple[Entry, ...] = (
             Ready("config.json", 4_794, "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33"),
         ),
         note="trained on CC0 data, but finetuned from the lessac voice: whoever ships it must check the lessac data's terms",
+    ),
+    Entry(
+        name="smart-turn-v3.2", family="smart-turn", summary="hears whether a turn is over", licence="BSD-2-Clause",
+        origins=(Wheel("pipecat-ai", "1.14.0", "pipecat_ai-1.14.0-py3-none-any.whl", 12_109_725,
+                       "0352f504b44e78bdf524e45af4bc759601c835b9b7dc195efe5e03384b974a44"),),
+        parts=(Part("smart-turn-v3.2-cpu.onnx", "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx", 8_679_182,
+                    "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"),
+               Part("LICENSE", "pipecat_ai-1.14.0.dist-info/licenses/LICENSE", 1_301,
+                    "e31a733ecb79cbffafd5474e964e5eca15e0a0876a42b1d7253b51b198eb61aa")),
+        ready=(Ready("smart-turn-v3.2-cpu.onnx", 8_679_182, "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"),),
     ),
     *(Entry(name=name, family=family, summary=summary, licence=licence, origins=_hub(repository, *paths),
             parts=_whole(_hub(repository, *paths)), note=note)

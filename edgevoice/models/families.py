@@ -40,6 +40,7 @@ _LICENCE = Role("licence", TERMS, required=False)
 
 FAMILIES: tuple[Family, ...] = (
     Family("silero", (Role("model", ("silero_vad_16k_op15.onnx",)), _LICENCE)),
+    Family("smart-turn", (Role("model", ("smart-turn-v3*.onnx",)), _LICENCE)),
     Family(
         "moonshine-v2",
         (*_LISTENING, Role("tokens", ("tokens.txt",)), _LICENCE),

@@ -63,6 +63,18 @@ def _silero(folder: Path) -> Facts:
     return {"silence": value}
 
 
+def _smart_turn(folder: Path) -> Facts:
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(next(folder.glob("smart-turn-v3*.onnx"))), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"input_features": np.full((1, 80, 800), -1.0, np.float32)})
+    value = float(np.asarray(found).reshape(-1)[0])
+    if not 0.0 <= value <= 1.0:
+        raise _Refused(f"for silence it returns {value}, which is no probability")
+    return {"silence": round(value, 4)}
+
+
 def _moonshine(folder: Path) -> Facts:
     import sherpa_onnx
 
@@ -127,6 +139,7 @@ def _gguf(folder: Path) -> Facts:
 
 TRIALS: dict[str, Callable[[Path], Facts]] = {
     "silero": _silero,
+    "smart-turn": _smart_turn,
     "moonshine-v2": _moonshine,
     "zipformer-transducer": _zipformer,
     "piper-vits": _piper,

@@ -1,46 +1,75 @@
-"""The brain's thread: one reply of the language model at a time, written into the reply stream."""
+"""The brain's thread: one job of the language model at a time, a reply written into its stream or the user's words read ahead.
+
+Theory: while the user speaks, what is sure of the words is brought into the model's cache (``Read``), so that little is left to read when
+the reply is asked for.  Reading ahead yields: it is skipped when anything waits behind it, since that begins with the same words.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgevoice.dialog.machine import Event
+from edgevoice.dialog.commands import Event
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.events import Message
 from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.speculation import Effort
 from edgevoice.pipeline.worker import Worker
 from edgevoice.trace import Trace
 
 QUEUE = 8
-"""replies that may wait; all but the last are cancelled ones that end at once"""
+"""jobs that may wait; all but the last are cancelled ones that end at once"""
 
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """Answer the last of ``messages`` into ``reply``."""
+    """Answer the last of ``messages`` into ``reply``; what it costs is added to ``effort``."""
 
     generation: int
     turn: int
     messages: tuple[Message, ...]
     cancel: Cancel
     reply: ReplyStream
+    effort: Effort | None = None
 
 
-class Brain(Worker[Think]):
-    """Posts FAILED where the engine raised; everything else is told by the reply stream."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Bring the cache to ``messages``, the last of which may still grow."""
+
+    turn: int
+    messages: tuple[Message, ...]
+    cancel: Cancel
+
+
+class Brain(Worker[Think | Read]):
+    """Posts FAILED where the engine raised over a reply; everything else is told by the reply stream."""
 
     name = "brain"
 
-    def __init__(self, llm: Llm, post: Callable[[Event], None], trace: Trace) -> None:
+    def __init__(self, llm: Llm, post: Callable[[Event], None], trace: Trace, *, threads: int = 1) -> None:
         super().__init__(QUEUE)
+        self._threads = threads
         self._llm, self._post, self._trace = llm, post, trace
 
-    def work(self, job: Think) -> None:
-        if job.cancel.cancelled():
+    def work(self, job: Think | Read) -> None:
+        if isinstance(job, Read):
+            self._read(job)
+        elif job.cancel.cancelled():
             job.reply.close("cancelled")
+        else:
+            self._think(job)
+
+    def _read(self, job: Read) -> None:
+        if job.cancel.cancelled() or not self._jobs.empty():
             return
+        tokens = self._llm.prefill(job.messages, job.cancel, growing=True)
+        if tokens:
+            self._trace.emit("prefill", turn=job.turn, tokens=tokens, text=job.messages[-1].content)
+
+    def _think(self, job: Think) -> None:
         first = True
 
         def emit(delta: str) -> None:
@@ -48,15 +77,24 @@ class Brain(Worker[Think]):
             name = "llm_first_token" if first else "llm_token"
             first = False
             self._trace.emit(name, turn=job.turn, generation=job.generation, text=delta)
+            if job.effort is not None:
+                job.effort.add(tokens=1)
             job.reply.delta(delta)
 
-        completion = self._llm.generate(job.messages, emit, job.cancel)
+        started = time.thread_time()
+        try:
+            completion = self._llm.generate(job.messages, emit, job.cancel)
+        finally:
+            if job.effort is not None:
+                job.effort.add(cpu_s=(time.thread_time() - started) * self._threads)
         usage = completion.usage
         self._trace.emit("llm_done", turn=job.turn, generation=job.generation, finish=completion.finish, tokens=usage.completion_tokens,
                          prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
         job.reply.close(completion.finish, usage)
 
-    def failed(self, job: Think, error: Exception) -> None:
-        self._trace.emit("error", turn=job.turn, generation=job.generation, stage="llm", message=str(error))
-        job.reply.fail(str(error))
-        self._post(Event(Kind.FAILED, turn=job.turn, generation=job.generation, text=f"the language model failed: {error}"))
+    def failed(self, job: Think | Read, error: Exception) -> None:
+        generation = job.generation if isinstance(job, Think) else None
+        self._trace.emit("error", turn=job.turn, generation=generation, stage="llm", message=str(error))
+        if isinstance(job, Think):  # what could not be read ahead will be read, or fail, with the reply
+            job.reply.fail(str(error))
+            self._post(Event(Kind.FAILED, turn=job.turn, generation=job.generation, text=f"the language model failed: {error}"))

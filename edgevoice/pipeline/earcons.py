@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.dialog.machine import EarconName
+from edgevoice.dialog.commands import EarconName
 
 LEVEL = 0.2
 """of full scale: clearly below the voice"""
@@ -16,6 +16,8 @@ RAMP_S = 0.008
 _NOTES: dict[EarconName, tuple[tuple[float, float], ...]] = {
     "listening": ((660.0, 0.07), (880.0, 0.09)),
     "done": ((660.0, 0.07), (440.0, 0.09)),
+    "muted": ((520.0, 0.06), (390.0, 0.12)),
+    "unmuted": ((390.0, 0.06), (520.0, 0.12)),
     "error": ((311.0, 0.12), (233.0, 0.18)),
 }
 """(Hz, seconds) one after another"""

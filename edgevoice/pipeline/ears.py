@@ -21,13 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevoice.audio import Resampler, to_int16
+from edgevoice.dialog.commands import Event, Listen
 from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
-from edgevoice.dialog.machine import Event, Listen
 from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
 from edgevoice.dialog.table import Kind
-from edgevoice.engines.protocols import SPEECH_RATE, Vad, WakeWord
+from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
+from edgevoice.engines.protocols import SPEECH_RATE, TurnEnd, Vad, WakeWord
 from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
 from edgevoice.pipeline.recognizer import Recognizer
+from edgevoice.pipeline.turn import SAMPLES, Pause, TurnEnds
 from edgevoice.rt.contract import Core, Hops, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
 from edgevoice.trace import Trace
@@ -39,6 +41,10 @@ MEMORY_S = 12.0
 
 READ_TIMEOUT_S = 0.1
 """without a hop for this long, orders and stops are looked at all the same"""
+
+REST_S = 0.04
+"""between two looks at the microphone while nothing is going on; four of five wake-ups of the thread are saved, and the wake word is
+answered this much later at most"""
 
 WAKE_TAIL_S = 0.1
 """the wake word's last sound may lie beyond the hit; speech this soon after it is not yet the user's sentence"""
@@ -53,8 +59,25 @@ class _SetTimer:
     timer: int
 
 
-_Order = Listen | _SetTimer | int
-"""listen, set the timer, or (a turn) stop listening"""
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    """What was heard before device frame ``sample``."""
+
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    """What is known of the pause at device frame ``sample``."""
+
+    turn: int
+    sample: int
+    probability: float | None = None
+    text: str | None = None
+
+
+_Order = Listen | _SetTimer | _Forget | _Vote | int
+"""listen, set the timer, forget, a vote on the turn's end, or (a turn) stop listening"""
 
 
 class Ears:
@@ -63,15 +86,25 @@ class Ears:
     def __init__(self, core: Core, vad: Vad, wake: WakeWord | None, recognizer: Recognizer, *, vad_settings: VadSettings,
                  dialog: DialogSettings, post: Callable[[Event], None], played: Callable[[PlayEvent], None], trace: Trace,
                  tap: Callable[[Hops], None] | None = None, reflexed: Callable[[int, int], None] = lambda generation, sample: None,
-                 cancel_echo: bool = True) -> None:
+                 cancel_echo: bool = True, may_rest: bool = False, turn_end: TurnEnd | None = None) -> None:
+        self._may_rest = may_rest
+        self._votes = Votes()
+        self._paused_at = -1
+        self._wait_rule = None if dialog.endpointing == "fixed" else WaitRule(
+            dialog.endpoint_min_ms, dialog.endpoint_max_ms, dialog.endpoint_ms)
+        self._turn_ends = None
+        if self._wait_rule is not None:
+            recognizer.settled = self._heard_words
+            if turn_end is not None:
+                self._turn_ends = TurnEnds(turn_end, self._heard_sound, trace)
         self._reflexed, self._cancel_echo, self._vad_settings = reflexed, cancel_echo, vad_settings
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
         ms = SPEECH_RATE // 1000
-        self._rule = EndpointRule(vad_settings.onset, vad_settings.offset, vad_settings.min_speech_ms * ms, vad_settings.hangover_ms * ms,
+        self._rule = EndpointRule(vad_settings.onset, vad_settings.offset, vad_settings.min_speech_ms * ms, dialog.pause_ms * ms,
                                   dialog.endpoint_ms * ms, int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms)
         self._preroll = vad_settings.preroll_ms * ms
-        self._confirm = dialog.barge_in_ms * ms
+        self._confirm, self._lasting = dialog.go_on_ms * ms, dialog.barge_in_ms * ms
         self._detector = SpeechDetector(onset=vad_settings.onset, offset=vad_settings.offset, min_speech_ms=vad_settings.min_speech_ms,
                                         hangover_ms=vad_settings.hangover_ms, frame_ms=vad.frame / ms)
         self._resampler = None if core.rate == SPEECH_RATE else Resampler(core.rate, SPEECH_RATE)
@@ -82,11 +115,13 @@ class Ears:
         self._thread: threading.Thread | None = None
         self._next_index = 0
         self._judged = 0
+        self._last_probability = 0.0
+        self._deaf_to = 0
         self._onset: int | None = None
         self._first_onset = 0
         self._quiet_since = 0
         self._voiced = 0
-        self._confirmed = False
+        self._confirmed = self._lasted = False
         self._utterance: Utterance | None = None
         self._turn = 0
         self._fed = 0
@@ -102,6 +137,8 @@ class Ears:
         settings = self._vad_settings
         self._core.start_front(self._vad, onset=settings.onset, offset=settings.offset, min_speech_ms=settings.min_speech_ms,
                                hangover_ms=settings.hangover_ms, cancel_echo=self._cancel_echo)
+        if self._turn_ends is not None:
+            self._turn_ends.start()
         self._thread = threading.Thread(target=self._run, name="edgevoice-ears", daemon=True)
         self._thread.start()
 
@@ -110,7 +147,8 @@ class Ears:
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        votes = self._turn_ends is None or self._turn_ends.stop(timeout_s)
+        return votes and not self._thread.is_alive()
 
     @property
     def alive(self) -> bool:
@@ -120,6 +158,8 @@ class Ears:
     def idle(self) -> bool:
         """No order waits and every whole hop was heard."""
         counters = self._core.counters()
+        if self._turn_ends is not None and not self._turn_ends.idle:
+            return False
         return self._orders.empty() and counters.depth < self._core.hop and self._next_index >= counters.captured - counters.depth
 
     def listen(self, order: Listen) -> None:
@@ -130,6 +170,10 @@ class Ears:
 
     def set_timer(self, seconds: float, timer: int) -> None:
         self._orders.put(_SetTimer(seconds, timer))
+
+    def forget(self) -> None:
+        """What was heard until now is in nobody's memory any more, and whoever was listened to is dropped."""
+        self._orders.put(_Forget(self._core.counters().captured + self._core.hop))  # a period may just be under way
 
     def clear_timer(self) -> None:
         self._orders.put(_SetTimer(-1.0, 0))
@@ -147,6 +191,8 @@ class Ears:
 
     def _listen_on(self) -> None:
         while not self._stop.is_set():
+            if self._may_rest and self._nothing_on():
+                self._stop.wait(REST_S)
             hops = self._core.read(READ_TIMEOUT_S)
             self._take_orders()
             for event in self._core.events():
@@ -161,6 +207,11 @@ class Ears:
                 self._ring_timer()
                 self._next_index = hops.index + len(hops.near)
 
+    def _nothing_on(self) -> bool:
+        """Nobody speaks, no reply lives, no utterance or timer is open, no order waits: what comes next can wait for ``REST_S``."""
+        return (self._utterance is None and self._timer is None and self._onset is None and self._last_probability < self._rule.offset
+                and self._orders.empty() and self._core.live.current() == 0)
+
     def _take_orders(self) -> None:
         while not self._orders.empty():
             order = self._orders.get()
@@ -168,6 +219,15 @@ class Ears:
                 self._begin(order)
             elif isinstance(order, _SetTimer):
                 self._timer = None if order.seconds < 0 else (order.timer, self._audio.end + int(order.seconds * SPEECH_RATE))
+            elif isinstance(order, _Vote):
+                self._weigh(order)
+            elif isinstance(order, _Forget):
+                self._deaf_to = self._speech(order.sample)
+                self._audio.forget()
+                self._probabilities.forget()
+                if self._utterance is not None:
+                    self._utterance = None
+                    self._recognizer.drop(self._turn)
             elif self._utterance is not None and order == self._turn:
                 self._utterance = None
                 self._recognizer.drop(order)
@@ -187,6 +247,9 @@ class Ears:
             samples = self._resampler.process(samples)
             near = (np.clip(samples, -1.0, 1.0) * np.float32(32767.0)).astype(np.int16)
         base = self._audio.end
+        if base < self._deaf_to:
+            samples[:self._deaf_to - base] = 0.0
+            near = to_int16(samples)
         self._audio.append(samples)
         if self._wake is not None:
             self._listen_for_wake(near, base)
@@ -203,6 +266,7 @@ class Ears:
         if len(samples):
             if hops.clean_index > base:
                 samples = np.concatenate([np.zeros(hops.clean_index - base, np.float32), samples])
+            samples[:max(0, self._deaf_to - base)] = 0.0
             self._audio.append(samples)
             if self._wake is not None:
                 self._listen_for_wake(to_int16(samples), base)
@@ -224,14 +288,18 @@ class Ears:
     def _judge(self, probability: float, end: int) -> None:
         """One frame's probability: the speech detector's edges first, then the utterance."""
         self._judged = end
+        self._last_probability = probability
         self._probabilities.append(end, probability)
         self._trace.emit("vad", sample=self._device(end), p=round(probability, 3))
         for edge in self._detector.feed(probability, end - self._vad.frame):
             sample = self._device(edge.sample)
+            if self._wake is not None:
+                self._wake.attend(isinstance(edge, SpeechStart))
             if isinstance(edge, SpeechStart):
-                if self._confirmed or edge.sample - self._quiet_since > int(SAME_SPEECH_S * SPEECH_RATE):
+                if self._lasted or edge.sample - self._quiet_since > int(SAME_SPEECH_S * SPEECH_RATE):
                     self._first_onset, self._voiced = edge.sample, 0
-                self._onset, self._confirmed = edge.sample, False
+                    self._confirmed = self._lasted = False
+                self._onset = edge.sample
                 self._voiced += end - edge.sample
                 self._trace.emit("speech_start", sample=sample, turn=self._turn if self._utterance else None)
                 self._post(Event(Kind.SPEECH_START, sample=sample))
@@ -239,11 +307,14 @@ class Ears:
                 self._onset, self._quiet_since = None, edge.sample
                 self._trace.emit("speech_end", sample=sample, turn=self._turn if self._utterance else None)
                 self._post(Event(Kind.SPEECH_END, sample=sample))
-        if self._onset is not None and not self._confirmed:
+        if self._onset is not None and not self._lasted:
             self._voiced += self._vad.frame if probability >= self._rule.offset else 0
-            if self._voiced >= self._confirm:
+            if self._voiced >= self._confirm and not self._confirmed:
                 self._confirmed = True
                 self._post(Event(Kind.SPEECH_CONFIRMED, sample=self._device(self._first_onset)))
+            if self._voiced >= self._lasting:
+                self._lasted = True
+                self._post(Event(Kind.SPEECH_LASTS, sample=self._device(self._first_onset)))
         if self._utterance is not None:
             self._attend(self._utterance, probability, end)
 
@@ -254,7 +325,7 @@ class Ears:
             start = quiet_from = max(0, start - self._preroll)
         self._utterance = Utterance(quiet_from, self._rule)
         self._turn, self._fed, self._holding, self._said_speech = order.turn, start, False, False
-        self._recognizer.open(order.turn, order.carry)
+        self._recognizer.open(order.turn, order.carry, eager=order.eager)
         for end, probability in self._probabilities.since(quiet_from):
             if self._utterance is not None:
                 self._attend(self._utterance, probability, end)
@@ -263,6 +334,8 @@ class Ears:
         marks = utterance.feed(probability, end, self._vad.frame)
         if Mark.RESUME in marks:
             self._holding = False
+            self._paused_at = -1
+            self._post(Event(Kind.SPEECH_RESUMED, sample=self._device(end), turn=self._turn))
         if not self._holding:
             self._recognizer.audio(self._turn, self._audio.slice(self._fed, end))
             self._fed = end
@@ -271,12 +344,36 @@ class Ears:
             self._post(Event(Kind.SPEECH_START, sample=self._device(end if self._onset is None else self._onset)))
         if Mark.PAUSE in marks:
             self._holding = True
-            self._recognizer.settle(self._turn)
+            self._paused_at = self._device(end)
+            self._votes = Votes(pauses_ms=[pause * 1000 / SPEECH_RATE for pause in utterance.pauses])
+            self._recognizer.settle(self._turn, self._paused_at)
+            if self._turn_ends is not None:
+                self._turn_ends.submit(Pause(self._turn, self._paused_at, self._audio.slice(max(utterance.start, end - SAMPLES), end)))
         if Mark.END in marks:
             self._utterance = None
             sample = self._device(end)
             self._trace.emit("endpoint", sample=sample, turn=self._turn, last_speech=self._device(utterance.last_speech))
             self._recognizer.finish(self._turn, sample)
+
+    def _heard_sound(self, turn: int, sample: int, probability: float) -> None:
+        """On the turn's thread."""
+        self._orders.put(_Vote(turn, sample, probability=probability))
+
+    def _heard_words(self, turn: int, sample: int, text: str) -> None:
+        """On the recognizer's thread."""
+        self._orders.put(_Vote(turn, sample, text=text))
+
+    def _weigh(self, vote: _Vote) -> None:
+        """A vote on the present pause decides anew how long it may last; one on an earlier pause says nothing."""
+        if self._utterance is None or self._wait_rule is None or (vote.turn, vote.sample) != (self._turn, self._paused_at):
+            return
+        votes = self._votes
+        self._votes = Votes(votes.probability if vote.probability is None else vote.probability,
+                            votes.text if vote.text is None else vote.text, votes.pauses_ms)
+        wait = wait_ms(self._votes, self._wait_rule)
+        self._utterance.wait = int(wait * SPEECH_RATE / 1000)
+        self._trace.emit("turn_vote", turn=vote.turn, sample=vote.sample, probability=self._votes.probability, text=self._votes.text,
+                         wait_ms=round(wait))
 
     def _device(self, sample: int) -> int:
         """A 16 kHz position as a device frame."""

@@ -32,6 +32,10 @@ class AudioMemory:
         self._ring[:len(samples) - first] = samples[first:]
         self.end += len(samples)
 
+    def forget(self) -> None:
+        """Silence all that is kept."""
+        self._ring[:] = 0.0
+
     def slice(self, start: int, end: int) -> Float32:
         """A copy of [start, end), both clamped to what is kept."""
         start, end = max(start, self.start), min(end, self.end)
@@ -51,6 +55,9 @@ class ProbabilityMemory:
 
     def append(self, end: int, probability: float) -> None:
         self._rows.append((end, probability))
+
+    def forget(self) -> None:
+        self._rows.clear()
 
     def since(self, start: int) -> list[tuple[int, float]]:
         """Frames that end after ``start``, oldest first."""

@@ -1,4 +1,9 @@
-"""The recognizer's thread: an utterance's audio in, provisional and final words out."""
+"""The recognizer's thread: an utterance's audio in, provisional and final words out.
+
+Theory: what was said so far is told as it grows, so that the model can read it meanwhile: what is stable, and what is likely to stay, which
+is all but the newest word; what changes after all costs the model those words once more.  At a pause all of it is decoded and told, since
+the turn may be over.  Neither is the turn's end.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgevoice.dialog.machine import Event
+from edgevoice.dialog.commands import Event
 from edgevoice.dialog.stop import is_stop
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Float32, Stt, SttStream
@@ -30,15 +35,19 @@ class Task:
     samples: Float32
     sample: int = 0
     carry: str = ""
+    eager: bool = False
 
 
 class Recognizer(Worker[Task]):
-    """Posts TURN_ENDED, TURN_STOP or TURN_EMPTY for each turn that was opened and finished, FAILED where the engine raised."""
+    """Posts WORDS, PARTIAL and LIKELY_END while an utterance is heard; for each turn that was opened and finished TURN_ENDED, TURN_STOP or
+    TURN_EMPTY, and FAILED where the engine raised."""
 
     name = "recognizer"
 
     def __init__(self, stt: Stt, post: Callable[[Event], None], trace: Trace) -> None:
         super().__init__(QUEUE)
+        self.settled: Callable[[int, int, str], None] = lambda turn, sample, text: None
+        """told (turn, device frame of the pause, all that was said before it); on this thread"""
         self._stt = stt
         self._post = post
         self._trace = trace
@@ -46,16 +55,18 @@ class Recognizer(Worker[Task]):
         self._turn = 0
         self._carry = ""
         self._last = ""
+        self._likely = ""
 
-    def open(self, turn: int, carry: str) -> None:
-        self.submit(Task("open", turn, _NOTHING, carry=carry))
+    def open(self, turn: int, carry: str, *, eager: bool = False) -> None:
+        """``eager``: tell the first words as soon as there are any."""
+        self.submit(Task("open", turn, _NOTHING, carry=carry, eager=eager))
 
     def audio(self, turn: int, samples: Float32) -> None:
         self.submit(Task("audio", turn, samples))
 
-    def settle(self, turn: int) -> None:
-        """A pause: decode what there is, in the hope that no more comes."""
-        self.submit(Task("settle", turn, _NOTHING))
+    def settle(self, turn: int, sample: int) -> None:
+        """A pause, at ``sample``: decode what there is, in the hope that no more comes."""
+        self.submit(Task("settle", turn, _NOTHING, sample))
 
     def finish(self, turn: int, sample: int) -> None:
         self.submit(Task("finish", turn, _NOTHING, sample))
@@ -65,8 +76,8 @@ class Recognizer(Worker[Task]):
 
     def work(self, job: Task) -> None:
         if job.do == "open":
-            self._stream = self._stt.open()
-            self._turn, self._carry, self._last = job.turn, job.carry, ""
+            self._stream = self._stt.open(eager=job.eager)
+            self._turn, self._carry, self._last, self._likely = job.turn, job.carry, "", ""
             return
         if self._stream is None or job.turn != self._turn:
             return
@@ -75,9 +86,9 @@ class Recognizer(Worker[Task]):
             if self._jobs.empty():
                 self._show(self._stream)
         elif job.do == "settle":
-            self._show_settled(self._stream.settle())
+            self._show_settled(self._stream.settle().strip(), job.sample)
         elif job.do == "finish":
-            text = " ".join(part for part in (self._carry, self._stream.finish().strip()) if part)
+            text = self._whole(self._stream.finish().strip())
             self._stream = None
             self._trace.emit("stt_final", sample=job.sample, turn=job.turn, text=text)
             kind = Kind.TURN_EMPTY if not text else Kind.TURN_STOP if is_stop(text) else Kind.TURN_ENDED
@@ -95,8 +106,22 @@ class Recognizer(Worker[Task]):
         if partial.text and partial.text != self._last:
             self._last = partial.text
             self._trace.emit("stt_partial", turn=self._turn, text=partial.text, stable=partial.stable)
+            self._post(Event(Kind.WORDS, turn=self._turn, text=self._whole(partial.text)))
+        likely = max(partial.text[:partial.stable], partial.text.rpartition(" ")[0], key=len)
+        if likely != self._likely:
+            self._likely = likely
+            self._post(Event(Kind.PARTIAL, turn=self._turn, text=self._whole(likely)))
 
-    def _show_settled(self, text: str) -> None:
+    def _show_settled(self, text: str, sample: int) -> None:
         if text and text != self._last:
             self._last = text
             self._trace.emit("stt_partial", turn=self._turn, text=text, stable=len(text))
+        said = self._whole(text)
+        self._post(Event(Kind.WORDS, sample=sample, turn=self._turn, text=said, over=True))
+        self.settled(self._turn, sample, said)
+        if text and not is_stop(said):
+            self._post(Event(Kind.LIKELY_END, sample=sample, turn=self._turn, text=said))
+
+    def _whole(self, text: str) -> str:
+        """With what the user had said of this turn before."""
+        return " ".join(part for part in (self._carry, text) if part)

@@ -7,7 +7,8 @@ Laws
 - A *holding* reader that is more than ``depth`` frames behind holds the writer of text, for as long as the generation lives;
   other readers never hold anyone.  Errors and the closing frame never wait.
 - A stream that begins provisional (speculation) is settled by its first frame that is not provisional: then all its text
-  stands.  Closed while provisional, it is taken back whole.
+  stands.  Its writer may be done before that; the closing frame waits then for the settling.  Cancelled or failed while
+  provisional, it is taken back whole.
 
 Theory.  The frames of a reply are few (at most llm.max_tokens, and three) and small, so the stream keeps them all, and a reader is
 a cursor into that list: what would be a queue for each reader, with a rule for what to drop, is one bounded log instead.  The
@@ -25,6 +26,8 @@ from edgevoice.events import FINISH_REASONS, FinishReason, ReplyFrame, Usage
 
 HOLD_DEPTH = 64
 """Frames a holding reader may be behind; two or three sentences."""
+TIGHT_DEPTH = 1
+"""Frames behind while everything shall be left to the reader."""
 _LOOK_S = 0.005
 """How often a held writer looks at its ``Cancel``, which cannot wake it."""
 
@@ -40,6 +43,7 @@ class ReplyStream:
         self._changed = threading.Condition()
         self._holding: list[Reader] = []
         self._listeners: list[Callable[[], None]] = []
+        self._waiting: tuple[FinishReason, Usage | None] | None = None
 
     @property
     def closed(self) -> bool:
@@ -67,11 +71,11 @@ class ReplyStream:
         """Add text; blocks while a holding reader is too far behind.  False if the stream is closed or was cancelled meanwhile,
         and then the text is dropped.  The writer's thread only."""
         with self._changed:
-            while not self._ended() and any(len(self._frames) - reader.position >= reader.depth for reader in self._holding):
+            while not self._written() and any(len(self._frames) - reader.position >= reader.depth for reader in self._holding):
                 if self._cancel is not None and self._cancel.cancelled():
                     return False
                 self._changed.wait(None if self._cancel is None else _LOOK_S)
-            if self._ended():
+            if self._written():
                 return False
             if text:
                 self._append(delta=text)
@@ -85,24 +89,35 @@ class ReplyStream:
                 return False
             self._provisional = False
             self._append()
+            if self._waiting is not None:
+                finish, usage = self._waiting
+                self._append(finish=finish, usage=usage)
         self._tell()
         return True
 
     def close(self, finish: FinishReason, usage: Usage | None = None) -> bool:
-        """The closing frame; True for the one call that wrote it.  For "error" use ``fail``."""
+        """The closing frame, now or with the settling; True for the one call that wrote it.  For "error" use ``fail``."""
         if finish not in FINISH_REASONS or finish == "error":
             raise ValueError(f"a stream closes with one of {', '.join(FINISH_REASONS[:-1])}, not {finish!r}; an error goes through fail()")
+        with self._changed:
+            if self._provisional and finish != "cancelled":
+                if self._written():
+                    return False
+                self._waiting = finish, usage
+                self._changed.notify_all()
+                return True
         return self._end(None, finish, usage)
 
     def fail(self, message: str, usage: Usage | None = None) -> bool:
         """An error frame and the closing frame "error"; True for the one call that wrote them."""
         return self._end(message or "unknown error", "error", usage)
 
-    def read(self, *, hold: bool = False, depth: int = HOLD_DEPTH) -> Reader:
-        """A reader from the first frame on.  With ``hold`` the writer waits for it; close it when it is done."""
+    def read(self, *, hold: bool = False, ahead: bool = False, depth: int = HOLD_DEPTH) -> Reader:
+        """A reader from the first frame on.  With ``hold`` the writer waits for it; close it when it is done.  With ``ahead`` it is
+        for whoever works on provisional text: it does not wait for the closing frame of a reply that is ``complete``."""
         if depth < 1:
             raise ValueError(f"depth must be at least 1 frame, not {depth}")
-        reader = Reader(self, depth)
+        reader = Reader(self, depth, ahead)
         if hold:
             with self._changed:
                 self._holding.append(reader)
@@ -127,6 +142,10 @@ class ReplyStream:
         self._tell()
         return True
 
+    def _written(self) -> bool:
+        """No more text comes."""
+        return self._ended() or self._waiting is not None
+
     def _ended(self) -> bool:
         return bool(self._frames) and self._frames[-1].finish is not None
 
@@ -140,7 +159,8 @@ class ReplyStream:
 
     def _take(self, reader: Reader, timeout_s: float | None, most: int | None) -> list[ReplyFrame]:
         with self._changed:
-            self._changed.wait_for(lambda: reader.over or len(self._frames) > reader.position, timeout_s)
+            self._changed.wait_for(lambda: reader.over or len(self._frames) > reader.position or (reader.ahead and self._written()),
+                                   timeout_s)
             if reader.over:
                 return []
             frames = self._frames[reader.position:None if most is None else reader.position + most]
@@ -149,6 +169,15 @@ class ReplyStream:
                 reader.over = frames[-1].finish is not None
                 self._changed.notify_all()
             return frames
+
+    def _lean(self, reader: Reader, depth: int) -> None:
+        with self._changed:
+            reader.depth = depth
+            self._changed.notify_all()
+
+    def _at_end(self, reader: Reader) -> bool:
+        with self._changed:
+            return reader.over or (self._written() and reader.position == len(self._frames))
 
     def _release(self, reader: Reader) -> None:
         with self._changed:
@@ -161,22 +190,32 @@ class ReplyStream:
 class Reader:
     """A place in a stream.  Iterating blocks for frames and ends after the closing one."""
 
-    def __init__(self, stream: ReplyStream, depth: int) -> None:
+    def __init__(self, stream: ReplyStream, depth: int, ahead: bool) -> None:
         self._stream = stream
-        self.depth = depth
+        self.depth, self.ahead = depth, ahead
         self.position = 0
         """frames taken"""
         self.over = False
         """the closing frame was taken, or this reader was closed"""
 
     def get(self, timeout_s: float | None = None) -> ReplyFrame | None:
-        """The next frame; None when ``timeout_s`` ran out, the last frame was taken, or the reader was closed."""
+        """The next frame; None when ``timeout_s`` ran out, the last frame was taken, the reader was closed, or (``ahead``) all text was
+        taken and the closing frame waits."""
         frames = self._stream._take(self, timeout_s, 1)
         return frames[0] if frames else None
 
     def poll(self) -> list[ReplyFrame]:
         """All frames that wait; never blocks."""
         return self._stream._take(self, 0.0, None)
+
+    def lean(self, depth: int) -> None:
+        """From now on hold the writer (``hold``) when this reader is ``depth`` frames behind."""
+        self._stream._lean(self, depth)
+
+    @property
+    def complete(self) -> bool:
+        """All text that will ever be was taken, though the closing frame may still wait for a provisional stream to be settled."""
+        return self._stream._at_end(self)
 
     def close(self) -> None:
         """Read no more and hold no one; wakes a ``get`` that waits.  Idempotent, from any thread."""

@@ -1,54 +1,59 @@
 """One conversation: the loop's thread, where everything is decided and nothing is computed.
 
 Theory: workers and the ears post events from their threads; the loop hands each to the machine and carries out the commands that come
-back.  Nothing else writes the conversation's state.  A generation's things (token, ledger, stream) live in one ``_Reply`` and are
-dropped together; a dead generation's leftovers cannot act, since everything they post carries its number.
+back.  Nothing else writes the conversation's state.  What a reply is made of, and how it begins and ends, is in ``replies.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from edgevoice.clock import Clock
-from edgevoice.dialog.history import History
-from edgevoice.dialog.ledger import Ledger
-from edgevoice.dialog.machine import (
-    BargeIn,
+from edgevoice.dialog.commands import (
     Cancel,
     ClearTimer,
     Command,
     Commit,
+    Confirm,
+    Drop,
     Earcon,
     Event,
     Listen,
-    Machine,
     Pause,
-    Policy,
+    Prefill,
     Resume,
     SetTimer,
     Speak,
+    Speculate,
     StartReply,
     StopListening,
 )
+from edgevoice.dialog.history import History
+from edgevoice.dialog.machine import BargeIn, Machine, Policy
 from edgevoice.dialog.table import Kind, State
-from edgevoice.engines.protocols import Llm, Stt, Tts, Vad, WakeWord
-from edgevoice.pipeline.brain import Brain, Think
+from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
+from edgevoice.engines.threads import threads_for
+from edgevoice.pipeline.brain import Brain
 from edgevoice.pipeline.earcons import earcons
 from edgevoice.pipeline.ears import Ears
-from edgevoice.pipeline.mouth import Mouth, Utter
+from edgevoice.pipeline.mouth import Mouth
+from edgevoice.pipeline.playout_health import PlayoutHealth
 from edgevoice.pipeline.recognizer import Recognizer
+from edgevoice.pipeline.replies import Replies
 from edgevoice.pipeline.reply import ReplyStream
-from edgevoice.rt.contract import Core, Hops, PlayEvent, Token
+from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
+from edgevoice.pipeline.speculation import Account, Speculated
+from edgevoice.rt.contract import Channel, Core, Hops
+from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
 from edgevoice.trace import Trace
 
-KEPT_TURNS = 64
-"""generations whose turn is remembered: as many as the core tells of"""
+_OF_MICROPHONE = frozenset({Kind.WAKE, Kind.SPEECH_START, Kind.SPEECH_CONFIRMED, Kind.SPEECH_LASTS, Kind.SPEECH_RESUMED})
+"""what a muted microphone cannot have said"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,45 +65,45 @@ class Engines:
     llm: Llm
     tts: Tts
     wake: WakeWord | None = None
+    turn_end: TurnEnd | None = None
+    """``None``: the end of a turn is told by words and silence alone"""
 
     def close(self) -> None:
-        for engine in (self.vad, self.stt, self.llm, self.tts, self.wake):
+        for engine in (self.vad, self.stt, self.llm, self.tts, self.wake, self.turn_end):
             if engine is not None:
                 engine.close()
 
 
-@dataclass(slots=True)
-class _Reply:
-    token: Token
-    user: str | None
-    """what is answered; None for a fixed text, which is not history"""
-    stream: ReplyStream
-    ledger: Ledger = field(default_factory=Ledger)
-
-
 class Session:
-    """``start`` and ``stop`` from the loop's thread; ``post`` from any.  Commands of the edges are methods here."""
+    """``start`` and ``stop`` from the loop's thread; ``post`` from any.  Commands of the edges are methods here.
+
+    ``may_rest``: the microphone is listened to in longer steps while nothing goes on; not for a device that waits for us.
+    """
 
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
-                 tap: Callable[[Hops], None] | None = None) -> None:
+                 tap: Callable[[Hops], None] | None = None, may_rest: bool = False) -> None:
         dialog = settings.dialog
         self.machine = Machine(Policy(
-            open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in), listen_timeout_s=dialog.listen_timeout_s,
-            followup_s=dialog.followup_s, earcons=dialog.earcons))
-        self.history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
+            open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in),
+            barge_in_words=dialog.barge_in_words, listen_timeout_s=dialog.listen_timeout_s,
+            followup_s=dialog.followup_s, earcons=dialog.earcons, speculation=dialog.speculation,
+            speculations_a_turn=dialog.speculation_attempts), affordable=lambda: self._account.affordable())
         self._core, self._trace = core, trace
         self._earcons = earcons(core.rate)
         self._recognizer = Recognizer(engines.stt, self.post, trace)
-        self._brain = Brain(engines.llm, self.post, trace)
+        self._account = Account(clock, budget=dialog.speculation_budget, max_celsius=dialog.speculation_max_celsius)
+        self._brain = Brain(engines.llm, self.post, trace, threads=threads_for(settings.llm.threads))
         self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
                             audio=settings.audio)
+        history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
+        self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.post, trace,
+                                reads_ahead=dialog.speculation)
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
-                          played=self._played, trace=trace, tap=tap, reflexed=self._reflexed, cancel_echo=settings.audio.cancel_echo)
+                          played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
+                          cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=engines.turn_end)
+        self._sound = SoundMeter(core, clock, lambda: self.playout, allowed_late_ms=settings.audio.latency_ms)
         self._armed = 0
         trace.position = lambda: core.counters().captured
-        self._replies: dict[int, _Reply] = {}
-        self._turns: dict[int, int] = {}
-        self._listeners: list[Callable[[ReplyStream], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._posted = 0
         self._count = threading.Lock()
@@ -114,6 +119,7 @@ class Session:
         """End in order; the names of threads that did not end in time (none, unless an engine hangs)."""
         self.post(Event(Kind.STOP))
         await asyncio.sleep(0)
+        self._replies.stop_reading()
         current = self._core.live.current()
         if current:
             self._core.live.cancel(current)
@@ -168,9 +174,27 @@ class Session:
         else:
             self._core.disarm()
 
+    @property
+    def history(self) -> History:
+        return self._replies.history
+
+    @property
+    def speculated(self) -> Speculated:
+        """What speculation did and cost so far."""
+        return self._account.snapshot()
+
+    @property
+    def playout(self) -> PlayoutHealth:
+        """How playback does: gaps, depth, jitter (``playout_health.alerts`` puts it into words)."""
+        return self._mouth.playout
+
+    def sound(self, device: DeviceState | None = None) -> SoundHealth:
+        """How the sound path does, from the loop's thread; ``device`` of the card, where it is supervised."""
+        return self._sound.look(device)
+
     def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None:
         """Every reply from now on, as it begins, on the loop's thread; read its frames from the stream."""
-        self._listeners.append(listener)
+        self._replies.listen(listener)
 
     # Commands of the edges, from the loop's thread.
 
@@ -188,6 +212,28 @@ class Session:
 
     def stop_speaking(self) -> None:
         self.post(Event(Kind.STOP))
+
+    @property
+    def muted(self) -> bool:
+        return self._core.muted
+
+    def mute(self, muted: bool) -> None:
+        """Nothing that is said from now on, nor just was, is heard; who was being listened to is dropped.  Replies go on."""
+        if muted == self._core.muted:
+            return
+        self._core.mute(muted)
+        if muted:
+            self._ears.forget()
+            if self.machine.state in (State.LISTENING, State.SPECULATING):
+                self.post(Event(Kind.STOP))
+        self._trace.emit("muted", muted=muted)
+        if self.machine.policy.earcons:
+            self._core.earcon(self._earcons["muted" if muted else "unmuted"])
+
+    def set_volume(self, gain: float, channel: Channel | None = None) -> None:
+        """0 to 4, of one channel or over all; ``ValueError`` otherwise."""
+        self._core.set_volume(gain, channel)
+        self._trace.emit("volume", gain=gain, channel=channel)
 
     # What a stepped device needs to know.
 
@@ -207,6 +253,8 @@ class Session:
 
     def _handle(self, event: Event) -> None:
         try:
+            if event.kind in _OF_MICROPHONE and self._core.muted:
+                return  # it was on its way when the microphone was muted
             before = self.machine.state
             for command in self.machine.handle(event):
                 self._do(command)
@@ -223,10 +271,21 @@ class Session:
                 self._ears.listen(command)
             case StopListening(turn):
                 self._ears.stop_listening(turn)
+                self._replies.stop_reading()
+            case Prefill(turn, text):
+                self._replies.read_ahead(turn, text)
+            case Speculate(generation, turn, text):
+                self._replies.speculate(generation, turn, text)
+            case Confirm(generation, turn):
+                self._replies.confirm(generation, turn)
+            case Drop(generation, turn):
+                self._replies.drop(generation, turn)
             case StartReply(generation, turn, text):
-                self._start_reply(generation, turn, text)
-            case Speak(generation, turn, text):
-                self._speak(generation, turn, text)
+                self._replies.answer(generation, turn, text)
+            case Speak(generation, turn, text, announcement):
+                if announcement:
+                    self._core.announce(generation)
+                self._replies.say(generation, turn, text)
             case Pause(generation):
                 self._trace.emit("barge_in_onset", turn=self.machine.turn, generation=generation)
                 self._core.pause(generation)
@@ -234,9 +293,9 @@ class Session:
                 self._trace.emit("barge_in_rejected", turn=self.machine.turn, generation=generation)
                 self._core.resume(generation)
             case Cancel(generation, turn, heard, barge_in):
-                self._cancel(generation, turn, heard=heard, barge_in=barge_in)
+                self._replies.cancel(generation, turn, heard=heard, barge_in=barge_in)
             case Commit(generation):
-                self._commit(generation)
+                self._replies.commit(generation)
             case Earcon(name):
                 self._trace.emit("earcon", name=name)
                 self._core.earcon(self._earcons[name])
@@ -244,71 +303,3 @@ class Session:
                 self._ears.set_timer(seconds, timer)
             case ClearTimer():
                 self._ears.clear_timer()
-
-    def _start_reply(self, generation: int, turn: int, text: str) -> None:
-        reply = self._begin(generation, turn, user=text)
-        try:
-            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger), timeout_s=0)
-            self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, reply.stream), timeout_s=0)
-        except queue.Full:  # replies of dead generations that do not end: an engine hangs
-            self._told_to_wait(generation, turn)
-            self.post(Event(Kind.FAILED, turn=turn, generation=generation))
-
-    def _speak(self, generation: int, turn: int, text: str) -> None:
-        reply = self._begin(generation, turn, user=None)
-        reply.stream.delta(text)
-        reply.stream.close("stop")
-        try:
-            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=True), timeout_s=0)
-        except queue.Full:
-            self._told_to_wait(generation, turn)
-            self.post(Event(Kind.DRAINED, generation=generation))
-
-    def _told_to_wait(self, generation: int, turn: int) -> None:
-        self._trace.emit("error", turn=turn, generation=generation, stage="session", message="an engine does not end its last replies")
-
-    def _begin(self, generation: int, turn: int, user: str | None) -> _Reply:
-        token = self._core.live.begin(generation)
-        self._turns[generation] = turn
-        self._turns.pop(generation - KEPT_TURNS, None)
-        reply = self._replies[generation] = _Reply(token, user, ReplyStream(generation, turn, cancel=token))
-        for listener in self._listeners:
-            listener(reply.stream)
-        return reply
-
-    def _cancel(self, generation: int, turn: int, *, heard: bool, barge_in: bool) -> None:
-        if self._core.live.cancel(generation):
-            self._trace.emit("barge_in_confirmed" if barge_in else "cancel", turn=turn, generation=generation)
-        reply = self._replies.pop(generation, None)
-        if reply is not None:
-            reply.stream.close("cancelled")
-        if heard and reply is not None and reply.user is not None:
-            self.history.commit(reply.user, reply.ledger.heard(self._core.heard(generation)), interrupted=True)
-
-    def _commit(self, generation: int) -> None:
-        self._core.live.cancel(generation)
-        reply = self._replies.pop(generation, None)
-        if reply is not None and reply.user is not None:
-            self.history.commit(reply.user, reply.stream.text)
-
-    def _played(self, event: PlayEvent) -> None:
-        """On the ears' thread: what happened at the loudspeaker."""
-        turn = self._turns.get(event.generation, self.machine.turn)  # the next turn may have begun
-        facts = {"sample": event.sample, "generation": event.generation, "turn": turn, "frames": event.frames}
-        match event.kind:
-            case "first":
-                self._trace.emit("playback_first_sample", **facts)
-                self.post(Event(Kind.FIRST_AUDIO, sample=event.sample, generation=event.generation))
-            case "end":
-                self._trace.emit("playback_end", **facts)
-                self.post(Event(Kind.DRAINED, sample=event.sample, generation=event.generation))
-            case "paused":
-                self._trace.emit("barge_in_paused", **facts)
-            case "silent":
-                self._trace.emit("playback_silent", **facts)
-            case "underrun":
-                self._trace.emit("underrun", **facts)
-            case "resumed":
-                self._trace.emit("state", state=State.SPEAKING.value, **facts)
-
-

@@ -53,6 +53,23 @@ def choose(cards: Sequence[Card], wanted: str, direction: Direction) -> Card:
     return found[0]
 
 
+def pair(cards: Sequence[Card], wanted: tuple[str, str], rate: int, channels: int,
+         supports: Callable[[int, Direction, float], bool]) -> tuple[Card, Card]:
+    """The cards to capture and to play with; ``DeviceError`` unless they can do ``rate``, and the first so many channels."""
+    capture, playback = choose(cards, wanted[0], "input"), choose(cards, wanted[1], "output")
+    require_channels(capture, channels)
+    require_rate(capture, "input", rate, supports)
+    require_rate(playback, "output", rate, supports)
+    return capture, playback
+
+
+def require_channels(card: Card, channels: int) -> None:
+    """``DeviceError`` if the card captures fewer."""
+    if card.inputs < channels:
+        raise DeviceError(f"input device {card.index} {card.name!r} has {card.inputs} channel{'s' * (card.inputs != 1)}, and "
+                          f"audio.channels asks for {channels}")
+
+
 def require_rate(card: Card, direction: Direction, rate: int, supports: Callable[[int, Direction, float], bool]) -> None:
     """``DeviceError`` unless the card does ``rate``; it says which rates the card does."""
     if supports(card.index, direction, rate):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-__all__ = ["HAVE_NATIVE", "Core", "Live", "PortAudioDevice", "ScriptedDevice", "make_core"]
+__all__ = ["HAVE_NATIVE", "Core", "Live", "PortAudioDevice", "ScriptedDevice", "make_core", "rate_for"]
 
 HAVE_NATIVE = os.environ.get("EDGEVOICE_PURE") != "1"
 """True for the C core, False for the twin."""
@@ -17,7 +17,7 @@ HAVE_NATIVE = os.environ.get("EDGEVOICE_PURE") != "1"
 if TYPE_CHECKING or HAVE_NATIVE:
     try:
         from edgevoice.rt._core import Core, Live, ScriptedDevice
-        from edgevoice.rt.portaudio_device import PortAudioDevice
+        from edgevoice.rt.portaudio_device import PortAudioDevice, rate_for
     except ImportError as error:
         raise ImportError(
             f"the C core is not built or does not load ({error}); build it with `pip install -e .` "
@@ -26,6 +26,11 @@ else:
     from edgevoice.rt.pyaudio_device import PyAudioDevice as PortAudioDevice
     from edgevoice.rt.twin import Core, Live
     from edgevoice.rt.twin_device import ScriptedDevice
+
+    def rate_for(wanted: int, input: str = "", output: str = "") -> int:
+        """The twin takes the rate that it is given."""
+        del input, output
+        return wanted
 
 
 def make_core(rate: int, hop_ms: int, *, capture_ms: int = 4000, playback_ms: int = 1000, volume: float = 1.0) -> Core:

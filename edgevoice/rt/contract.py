@@ -21,6 +21,34 @@ from numpy.typing import NDArray
 Int16 = NDArray[np.int16]
 Float32 = NDArray[np.float32]
 PlayKind = Literal["first", "end", "silent", "underrun", "paused", "resumed"]
+Channel = Literal["voice", "announcement", "alarm", "earcon"]
+CHANNELS: tuple[Channel, ...] = ("voice", "announcement", "alarm", "earcon")
+UNITY = 8192
+"""gain 1, in Q13"""
+
+
+def fixed_gain(gain: float) -> int:
+    """In Q13; ``ValueError`` unless 0 to 4."""
+    if not 0.0 <= gain <= 4.0:
+        raise ValueError(f"volume must be 0 to 4, not {gain}")
+    return int(gain * UNITY + 0.5)
+
+
+def channel_number(channel: str) -> int:
+    """``ValueError`` for one that is none."""
+    if channel not in CHANNELS:
+        raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+    return CHANNELS.index(channel)
+
+
+def playout_frames(rate: int, stretch_below_s: float, hold_s: float, shorten_above_s: float) -> tuple[int, int, int]:
+    """What ``Core.set_playout`` is told, in frames; ``ValueError`` where it is out of bounds."""
+    if not 0.0 <= stretch_below_s <= 2.0 or not 0.0 <= hold_s <= 1.0:
+        raise ValueError(f"stretch_below_s must be 0 to 2 and hold_s 0 to 1, not {stretch_below_s} and {hold_s}")
+    if shorten_above_s != 0.0 and not stretch_below_s <= shorten_above_s <= 2.0:
+        raise ValueError(f"shorten_above_s must be 0, or stretch_below_s ({stretch_below_s}) to 2, not {shorten_above_s}")
+    below, hold, above = (int(seconds * rate + 0.5) for seconds in (stretch_below_s, hold_s, shorten_above_s))
+    return below, hold, above
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +141,37 @@ class Counters:
     """play events that found nobody to take them (times)"""
     stretched: int = 0
     """frames made up to slow replies down whose next sound was late; no frames of any generation"""
+    shortened: int = 0
+    """frames left out because the queue of a live stream was too long; part of ``played``"""
     queue: int = 0
     """frames of the live generation that wait to be played"""
     queue_least: int = 0
     """the fewest that waited after any period of the last reply, until its end came; 0 before the first"""
+    zeroed: int = 0
+    """frames captured while muted, zeros all of them"""
+
+
+LATE_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""upper edges of the buckets of ``Lateness``, in ms; the last bucket has none"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late the device's callbacks came, beyond the pace that the earliest of the last seconds set; of those whose time is known."""
+
+    counts: tuple[int, ...]
+    """callbacks in each bucket of ``LATE_MS``"""
+    worst_s: float
+
+    def beyond(self, share: float) -> float | None:
+        """Upper edge, in ms, of the bucket below which ``share`` (0 to 1) of all callbacks lie; infinite in the last bucket, ``None``
+        before any callback."""
+        below, wanted = 0, share * sum(self.counts)
+        for count, edge in zip(self.counts, (*LATE_MS, float("inf")), strict=True):
+            below += count
+            if count and below >= wanted:
+                return edge
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +220,10 @@ class Core(Protocol):
         """Frames in a hop."""
 
     @property
+    def locked(self) -> bool:
+        """Whether the rings' memory is locked: where that is not permitted (RLIMIT_MEMLOCK), a page may be missing in the callback."""
+
+    @property
     def live(self) -> Live: ...
 
     def read(self, timeout_s: float) -> Hops | None:
@@ -186,21 +245,52 @@ class Core(Protocol):
 
     def resume(self, generation: int) -> bool: ...
 
+    def gate(self, generation: int) -> None:
+        """Before ``generation`` begins: it may be written, and makes no sound, before ``open``.  There is one gate; the last call
+        counts.  Of a generation that is cancelled behind it nothing is ever heard or told."""
+
+    def open(self, generation: int) -> bool:
+        """Let it sound, from the next period on; False if it does not live.  One atomic."""
+
     def earcon(self, samples: Int16) -> int:
         """Mix a short sound over whatever plays; returns frames taken."""
 
-    def set_volume(self, gain: float) -> None: ...
+    def alarm(self, samples: Int16) -> int:
+        """As ``earcon``, for a sound that rings until ``stop_alarm`` or its own end."""
 
-    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0) -> None:
-        """How a late synthesizer is hidden; both 0 at first: what comes is played as it comes.
+    def stop_alarm(self) -> None:
+        """Fade the alarm out in 5 ms and forget what of it waits."""
+
+    def set_volume(self, gain: float, channel: Channel | None = None) -> None:
+        """0 to 4; of one channel, or over all of them.  Glides there."""
+
+    def set_ducking(self, gain: float) -> None:
+        """0 to 1, at first 1: the voice is multiplied by it while an earcon or alarm sounds over it."""
+
+    def announce(self, generation: int) -> None:
+        """Before ``generation`` begins: its volume is the announcements'."""
+
+    def mute(self, muted: bool) -> None:
+        """From the next period on the microphone gives zeros: nothing behind the callback sees what the device captured."""
+
+    @property
+    def muted(self) -> bool: ...
+
+    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0, shorten_above_s: float = 0.0) -> None:
+        """How a late synthesizer is hidden; all 0 at first: what comes is played as it comes.
 
         A live reply with less than ``stretch_below_s`` (0 to 2) in its queue, whose end has not come, is played slower, up to a
         quarter at half of that; one that runs dry is faded out and in.  None of that counts in ``heard``, ``queued``, ``played`` or an
-        event's ``frames``.  A reply begins ``hold_s`` (0 to 1) after its first sound came, or once its end has."""
+        event's ``frames``.  A reply begins ``hold_s`` (0 to 1) after its first sound came, or once its end has.
+
+        ``shorten_above_s`` (0 for never, or ``stretch_below_s`` to 2) is for streams that come as they are spoken, where a long queue
+        is delay: above it up to a tenth of the frames are left out, all of that at twice as much; they count as played."""
 
     def events(self) -> list[PlayEvent]: ...
 
     def counters(self) -> Counters: ...
+
+    def lateness(self) -> Lateness: ...
 
     def start_front(self, vad: object, *, onset: float = 0.5, offset: float = 0.35, min_speech_ms: float = 64,
                     hangover_ms: float = 160, cancel_echo: bool = True) -> bool:
@@ -219,6 +309,22 @@ class Core(Protocol):
         """``None`` without a front end."""
 
     def close(self) -> None: ...
+
+
+class Processor(Protocol):
+    """What a device written in Python needs of a core; both cores have it."""
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def hop(self) -> int: ...
+
+    def process(self, near: Int16 | None, frames: int, *, overflow: bool = False, underflow: bool = False,
+                now_s: float = 0.0) -> Int16:
+        """``now_s``: when the device called, by any steady clock; 0 where that is not known."""
+
+    def counters(self) -> Counters: ...
 
 
 class Device(Protocol):

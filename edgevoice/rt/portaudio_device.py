@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from edgevoice.errors import DeviceError
 from edgevoice.rt._core import Core, PortAudioStream, SoundLibrary
-from edgevoice.rt.cards import Card, choose, require_rate
+from edgevoice.rt.cards import Card, choose, pair
 from edgevoice.rt.quiet import quiet, without_noise
+
+FALLBACK_RATES = (48000, 32000, 44100, 96000)
+"""Hz; the core resamples from any to 16 kHz, the first with the least work"""
+
+
+def rate_for(wanted: int, input: str = "", output: str = "") -> int:
+    """``wanted`` where both cards can do it, else the best rate that both can; ``wanted`` again where there is none, or no card yet."""
+    quiet()
+    with without_noise(), SoundLibrary() as library:
+        cards = [Card(*row) for row in library.cards()]
+        try:
+            capture, playback = choose(cards, input, "input"), choose(cards, output, "output")
+        except DeviceError:
+            return wanted
+        for rate in (wanted, *FALLBACK_RATES):
+            if library.supports(capture.index, "input", rate) and library.supports(playback.index, "output", rate):
+                return rate
+    return wanted
 
 
 class PortAudioDevice:
     """A microphone and a loudspeaker.  ``input`` and ``output`` are an index or part of a name, empty for the system's default.
 
     ``latency_ms`` is asked of the sound system for capture: how late its thread may come before audio is lost.  Playback gets
-    half of that, since it delays every reply and every silence after a cancel.
+    half of that, since it delays every reply and every silence after a cancel.  Of ``channels`` that are captured ``channel`` is heard,
+    the first being 1; 0 for their mean.
     """
 
-    def __init__(self, core: Core, *, input: str = "", output: str = "", latency_ms: int = 100) -> None:
+    def __init__(self, core: Core, *, input: str = "", output: str = "", latency_ms: int = 100, channels: int = 1,
+                 channel: int = 0) -> None:
         self._core = core
         self._wanted = (input, output)
+        self._channels, self._channel = channels, channel
         self._latency_s = latency_ms / 1000
         self._library: SoundLibrary | None = None
         self._stream: PortAudioStream | None = None
@@ -58,12 +80,10 @@ class PortAudioDevice:
         library.__enter__()
         try:
             cards = [Card(*row) for row in library.cards()]
-            self.input = choose(cards, self._wanted[0], "input")
-            self.output = choose(cards, self._wanted[1], "output")
-            require_rate(self.input, "input", self._core.rate, library.supports)
-            require_rate(self.output, "output", self._core.rate, library.supports)
+            self.input, self.output = pair(cards, self._wanted, self._core.rate, self._channels, library.supports)
             stream = PortAudioStream(self._core, input=self.input.index, output=self.output.index, period=self._core.hop,
-                                     input_latency_s=self._latency_s, output_latency_s=self._latency_s / 2)
+                                     input_latency_s=self._latency_s, output_latency_s=self._latency_s / 2,
+                                     channels=self._channels, channel=self._channel)
             stream.start()
         except BaseException:
             library.__exit__(None, None, None)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevoice.errors import DeviceError
-from edgevoice.rt.cards import Card, Direction, choose, require_rate
-from edgevoice.rt.contract import Counters, Int16
+from edgevoice.rt.cards import Card, Direction, pair
+from edgevoice.rt.contract import Int16, Processor
 from edgevoice.rt.quiet import quiet, without_noise
 
 CLOSE_S = 2.0
@@ -27,20 +28,6 @@ _INPUT_OVERFLOW = 2
 _OUTPUT_UNDERFLOW = 4
 _CONTINUE = 0
 _ABORT = 2
-
-
-class Processor(Protocol):
-    """What a device written in Python needs of a core; both cores have it."""
-
-    @property
-    def rate(self) -> int: ...
-
-    @property
-    def hop(self) -> int: ...
-
-    def process(self, near: Int16 | None, frames: int, *, overflow: bool = False, underflow: bool = False) -> Int16: ...
-
-    def counters(self) -> Counters: ...
 
 
 class PyAudioLibrary:
@@ -80,10 +67,11 @@ class PyAudioLibrary:
         except ValueError:  # PyAudio's way to say no
             return False
 
-    def stream(self, core: Processor, capture: Card, playback: Card, callback: Callable[..., tuple[bytes, int]]) -> Any:
-        """Opened and not yet started; ``OSError`` if it cannot be."""
+    def stream(self, core: Processor, capture: Card, playback: Card, callback: Callable[..., tuple[bytes, int]],
+               channels: int = 1) -> Any:
+        """Opened and not yet started; ``OSError`` if it cannot be.  ``channels`` both ways: PyAudio has one number for them."""
         return self._audio.open(
-            rate=core.rate, channels=1, format=self._format, input=True, output=True, frames_per_buffer=core.hop, start=False,
+            rate=core.rate, channels=channels, format=self._format, input=True, output=True, frames_per_buffer=core.hop, start=False,
             input_device_index=capture.index, output_device_index=playback.index, stream_callback=callback)
 
     def player(self, card: Card, rate: int, period: int, callback: Callable[..., tuple[bytes, int]]) -> Any:
@@ -102,8 +90,10 @@ class PyAudioLibrary:
 class PyAudioDevice:
     """A microphone and a loudspeaker.  ``input`` and ``output`` are an index or part of a name, empty for the system's default."""
 
-    def __init__(self, core: Processor, *, input: str = "", output: str = "", latency_ms: int = 100) -> None:
+    def __init__(self, core: Processor, *, input: str = "", output: str = "", latency_ms: int = 100, channels: int = 1,
+                 channel: int = 0) -> None:
         del latency_ms  # PyAudio has no way to ask for it
+        self._channels, self._channel = channels, channel
         self._core = core
         self._wanted = (input, output)
         self._library: PyAudioLibrary | None = None
@@ -160,13 +150,9 @@ class PyAudioDevice:
     def _open(self) -> None:
         library = PyAudioLibrary().__enter__()
         try:
-            cards = library.cards()
-            self.input = choose(cards, self._wanted[0], "input")
-            self.output = choose(cards, self._wanted[1], "output")
-            require_rate(self.input, "input", self._core.rate, library.supports)
-            require_rate(self.output, "output", self._core.rate, library.supports)
+            self.input, self.output = pair(library.cards(), self._wanted, self._core.rate, self._channels, library.supports)
             try:
-                stream = library.stream(self._core, self.input, self.output, self._period)
+                stream = library.stream(self._core, self.input, self.output, self._period, self._channels)
                 self._seen = (-1, time.monotonic())
                 self._going.set()
                 stream.start_stream()
@@ -178,14 +164,28 @@ class PyAudioDevice:
             raise
         self._library, self._stream = library, stream
 
-    def _period(self, captured: bytes | None, frames: int, _time: Any, status: int) -> tuple[bytes, int]:
+    def _period(self, captured: bytes | None, frames: int, clock: Any, status: int) -> tuple[bytes, int]:
         """On PortAudio's thread, with the GIL."""
         with self._inside:
             if not self._going.is_set():
-                return bytes(2 * frames), _ABORT
+                return bytes(2 * frames * self._channels), _ABORT
             near = np.frombuffer(captured, np.int16) if captured is not None else None
-            out = self._core.process(near, frames, overflow=bool(status & _INPUT_OVERFLOW), underflow=bool(status & _OUTPUT_UNDERFLOW))
+            if near is not None and self._channels > 1:
+                near = one_channel(near.reshape(-1, self._channels), self._channel)
+            out = self._core.process(near, frames, overflow=bool(status & _INPUT_OVERFLOW), underflow=bool(status & _OUTPUT_UNDERFLOW),
+                                     now_s=clock["current_time"])
+            if self._channels > 1:
+                out = np.repeat(out, self._channels)
         return out.tobytes(), _CONTINUE
+
+
+def one_channel(captured: NDArray[np.int16], channel: int) -> Int16:
+    """(frames, channels) int16 to the ``channel``-th, the first being 1, or for 0 to the mean of all, cut towards 0."""
+    if channel:
+        return np.ascontiguousarray(captured[:, channel - 1])
+    total: NDArray[np.int32] = captured.sum(axis=1, dtype=np.int32)
+    mean: Int16 = np.fix(total / captured.shape[1]).astype(np.int16)
+    return mean
 
 
 def _close(stream: Any, library: PyAudioLibrary) -> None:

@@ -12,9 +12,22 @@ import time
 
 import numpy as np
 
-from edgevoice.rt.contract import Counters, FrontState, Hops, Int16, PlayEvent
+from edgevoice.rt.contract import (
+    Channel,
+    Counters,
+    FrontState,
+    Hops,
+    Int16,
+    Lateness,
+    PlayEvent,
+    channel_number,
+    fixed_gain,
+    playout_frames,
+)
 from edgevoice.rt.twin_front import Front, Judge
-from edgevoice.rt.twin_rt import UNITY, Live, Rt, Slot, Token, checked, generation_number
+from edgevoice.rt.twin_live import Live, Token, generation_number
+from edgevoice.rt.twin_mixer import Over
+from edgevoice.rt.twin_rt import Rt, Slot, checked
 
 __all__ = ["Core", "Live", "Token"]
 
@@ -36,6 +49,7 @@ class Core(Rt):
         self._playback_slots = _slots(playback_ms * 0.001 * rate, hop)
         self._earcon_slots = _slots(EARCON_S * rate, hop)
         self.capture_frames = self._capture_slots * hop
+        self.locked = False
         self.playback_frames = self._playback_slots * hop
         self._owners = {end: threading.Lock() for end in ("Core.read", "Core.write", "Core.earcon")}
         self._written_last = 0
@@ -155,27 +169,62 @@ class Core(Rt):
                 self._pause = 0
             return True
 
+    def gate(self, generation: int) -> None:
+        with self._changed:
+            self._gate = generation_number(generation)
+
+    def open(self, generation: int) -> bool:
+        generation = generation_number(generation)
+        with self._changed:
+            if self._gate == generation:
+                self._gate = 0
+            return self.live.current() == generation
+
     def earcon(self, samples: Int16) -> int:
-        samples = checked(samples, np.int16, "an earcon")
+        return self._put_over(self._earcons, 0, checked(samples, np.int16, "an earcon"))
+
+    def alarm(self, samples: Int16) -> int:
+        return self._put_over(self._alarms, self._alarm_order, checked(samples, np.int16, "an alarm"))
+
+    def stop_alarm(self) -> None:
+        with self._changed:
+            self._alarm_order += 1
+
+    def _put_over(self, over: Over, order: int, samples: Int16) -> int:
         if not len(samples):
             return 0
         taken = 0
         with self._owner("Core.earcon"), self._changed:
-            while taken < len(samples) and len(self._earcons) < self._earcon_slots:
-                self._earcons.append(samples[taken:taken + self.hop].copy())
-                taken += len(self._earcons[-1])
+            while taken < len(samples) and len(over.slots) < self._earcon_slots:
+                over.slots.append((order, samples[taken:taken + self.hop].copy()))
+                taken += len(over.slots[-1][1])
         return taken
 
-    def set_volume(self, gain: float) -> None:
-        if not 0.0 <= gain <= 4.0:
-            raise ValueError(f"volume must be 0 to 4, not {gain}")
-        self._gain = int(gain * UNITY + 0.5)
+    def set_volume(self, gain: float, channel: Channel | None = None) -> None:
+        if channel is None:
+            self._gain = fixed_gain(gain)
+        else:
+            self._channel_gain[channel_number(channel)] = fixed_gain(gain)
 
-    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0) -> None:
-        if not 0.0 <= stretch_below_s <= 2.0 or not 0.0 <= hold_s <= 1.0:
-            raise ValueError(f"stretch_below_s must be 0 to 2 and hold_s 0 to 1, not {stretch_below_s} and {hold_s}")
+    def set_ducking(self, gain: float) -> None:
+        if not 0.0 <= gain <= 1.0:
+            raise ValueError(f"ducking must be 0 to 1, not {gain}")
+        self._duck = fixed_gain(gain)
+
+    def announce(self, generation: int) -> None:
+        self._announcement = generation_number(generation)
+
+    def mute(self, muted: bool) -> None:
+        self._muted = bool(muted)
+
+    @property
+    def muted(self) -> bool:
+        return self._muted
+
+    def set_playout(self, stretch_below_s: float, hold_s: float = 0.0, shorten_above_s: float = 0.0) -> None:
+        frames = playout_frames(self.rate, stretch_below_s, hold_s, shorten_above_s)
         with self._changed:
-            self._stretch_below, self._hold_frames = int(stretch_below_s * self.rate + 0.5), int(hold_s * self.rate + 0.5)
+            self._stretch_below, self._hold_frames, self._shorten_above = frames
 
     def counters(self) -> Counters:
         with self._changed:
@@ -190,7 +239,11 @@ class Core(Rt):
             self._closed = True
             self._changed.notify_all()
 
-    def process(self, near: Int16 | None, frames: int, *, overflow: bool = False, underflow: bool = False) -> Int16:
+    def lateness(self) -> Lateness:
+        return self._late.snapshot()
+
+    def process(self, near: Int16 | None, frames: int, *, overflow: bool = False, underflow: bool = False,
+                now_s: float = 0.0) -> Int16:
         """The callback: ``frames`` captured (``None`` for no input) against ``frames`` to play."""
         if frames < 1:
             raise ValueError(f"a period has at least one frame, not {frames}")
@@ -198,7 +251,9 @@ class Core(Rt):
             near = checked(near, np.int16, "captured audio")
             if len(near) != frames:
                 raise ValueError(f"{frames} frames were announced and {len(near)} given")
-        return self._process(near, frames, overflow, underflow)
+        if not now_s >= 0.0:
+            raise ValueError(f"now_s must be 0 or more seconds, not {now_s}")
+        return self._process(near, frames, overflow, underflow, int(now_s * 1e9))
 
     def _owner(self, end: str) -> _Owner:
         if self._closed:

@@ -175,7 +175,8 @@ class ScriptedDevice:
             taps = len(self._echo)
             air += np.convolve(self._history[self.period + 1:taps + self.period + frames], self._echo, "valid")
         near = np.rint(np.clip(air, -32768, 32767)).astype(np.int16)
-        out = self.core.process(near, frames, overflow=self._overflow, underflow=self._underflow)
+        out = self.core.process(near, frames, overflow=self._overflow, underflow=self._underflow,
+                                now_s=time.monotonic() if self.realtime else 0.0)
         self._lost, self._overflow, self._underflow = 0, False, False
         if len(self._echo):
             self._history = np.concatenate([self._history[frames:], out.astype(np.float32)])

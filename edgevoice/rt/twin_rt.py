@@ -1,4 +1,4 @@
-"""The twin's atomic and its callback, as ``ext/cancel.h`` and ``ext/rt.c`` are the C core's; names follow those one to one."""
+"""The twin's callback, as ``ext/rt.c`` is the C core's; names follow it one to one."""
 
 from __future__ import annotations
 
@@ -11,61 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.rt.contract import Counters, Int16, PlayEvent, PlayKind
-from edgevoice.rt.twin_stretch import SLOWEST, Stretch
+from edgevoice.rt.twin_late import Late
+from edgevoice.rt.twin_live import Live
+from edgevoice.rt.twin_mixer import Mixer, scaled
+from edgevoice.rt.twin_stretch import FASTEST, SLOWEST, Stretch
 
 T = TypeVar("T", bound=np.generic)
 
-UNITY = 8192
-"""Gain 1.0, in Q13, as in the C core."""
 HEARD = 128
 """Generations whose heard frames are remembered."""
 EVENTS = 256
 REFILL = 4
 """Times 5 ms that must wait before a reply that ran dry goes on."""
-
-
-class Token:
-    """One generation's right to go on."""
-
-    def __init__(self, live: Live, generation: int) -> None:
-        self.generation = generation
-        self._live = live
-
-    def cancelled(self) -> bool:
-        return self._live.current() != self.generation
-
-    def abort_pointers(self) -> tuple[int, int] | None:
-        """None: there is no C word to look at."""
-        return None
-
-
-class Live:
-    """Which generation may be heard."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._current = 0
-        self.newest = 0
-        """The greatest generation ever begun."""
-
-    def begin(self, generation: int) -> Token:
-        generation = generation_number(generation)
-        with self._lock:
-            if generation <= self.newest:
-                raise ValueError(f"generation {generation} is not greater than every one before it")
-            self.newest = self._current = generation
-        return Token(self, generation)
-
-    def cancel(self, generation: int) -> bool:
-        generation = generation_number(generation)
-        with self._lock:
-            if self._current != generation:
-                return False
-            self._current = 0
-            return True
-
-    def current(self) -> int:
-        return self._current
 
 
 @dataclass(slots=True)
@@ -75,45 +32,45 @@ class Slot:
     last: bool
 
 
-class Rt:
+class Rt(Mixer):
     """The memory that the callback shares with everybody, and the callback.  ``changed`` guards all of it but ``gain``."""
 
     def __init__(self, rate: int, hop: int, capture_slots: int) -> None:
+        super().__init__(rate // 200)
         self.rate = rate
         self.hop = hop
+        self._muted = False
+        self._late = Late()
         self.live = Live()
         self._capture_slots = capture_slots
-        self._fade = rate // 200
         self._changed = threading.Condition()
         self._hops: collections.deque[tuple[int, Int16, Int16]] = collections.deque()
         self._play: collections.deque[Slot] = collections.deque()
-        self._earcons: collections.deque[Int16] = collections.deque()
         self._events: collections.deque[PlayEvent] = collections.deque()
         self._counts = dict.fromkeys(Counters.__dataclass_fields__, 0)
-        self._pause = 0
-        self._gain = self._gain_now = UNITY
+        self._pause = self._gate = 0
         self._frame = 0
         self._hop: tuple[int, Int16, Int16] | None = None
         self._fill = 0
         self._slot_at = 0
-        self._earcon_at = 0
         self._ramp = self._fade
-        self._sounding = self._sounding_frames = self._ended = self._paused = 0
+        self._sounding_frames = self._ended = self._paused = 0
         self._starved = False
         self._heard: dict[int, int] = {}
         self._written = (0, 0)
         self._stretch = Stretch(rate)
-        self._stretch_below = self._hold_frames = self._slower = self._held = self._held_to = 0
+        self._stretch_below = self._hold_frames = self._shorten_above = self._pace = self._held = self._held_to = 0
 
-    def _process(self, near: Int16 | None, frames: int, overflow: bool, underflow: bool) -> Int16:
+    def _process(self, near: Int16 | None, frames: int, overflow: bool, underflow: bool, now: int) -> Int16:
         with self._changed:
+            self._late.note(now, self._frame, self.rate, overflow or underflow)
             self._counts["xruns_in"] += overflow
             self._counts["xruns_out"] += underflow
             out = np.zeros(frames, np.int16)
             self._loudspeaker(out)
-            self._mix_earcons(out)
-            self._volume(out)
-            self._microphone(near, out)
+            self._mix(out)
+            self._microphone(None if self._muted else near, out)
+            self._counts["zeroed"] += frames * self._muted
             self._counts["callbacks"] += 1
             self._changed.notify_all()
         return out
@@ -142,13 +99,18 @@ class Rt:
     def _last_waits(self, live: int) -> bool:
         return bool(self._play) and self._play[-1].generation == live and self._play[-1].last
 
-    def _how_much_slower(self, live: int) -> int:
-        below = self._stretch_below
-        left = self._left(live) if below else 0
-        if left >= below or self._last_waits(live):
-            return 0
-        half = (below + 1) // 2
-        return SLOWEST * min(below - left, half) // half
+    def _set_pace(self, live: int) -> None:
+        below, above = self._stretch_below, self._shorten_above
+        pace = 0
+        if (below or above) and not self._last_waits(live):
+            left, half = self._left(live), (below + 1) // 2
+            if left < below:
+                pace = SLOWEST * min(below - left, half) // half
+            elif above and left > above:
+                pace = -(FASTEST * min(left - above, above) // above)
+        if (pace < 0) != (self._pace < 0):
+            self._stretch.forget()
+        self._pace = pace
 
     def _peek(self, live: int, count: int) -> Int16 | None:
         pieces: list[Int16] = []
@@ -167,8 +129,11 @@ class Rt:
 
     def _take(self, slot: Slot, to: Int16, frames: int) -> None:
         to[:frames] = slot.samples[self._slot_at:self._slot_at + frames]
-        self._stretch.forward(to[:frames], self._slower)
+        self._stretch.forward(to[:frames], abs(self._pace))
         self._slot_at += frames
+        self._count_heard(frames)
+
+    def _count_heard(self, frames: int) -> None:
         self._sounding_frames += frames
         self._heard[self._sounding] = self._sounding_frames
         self._counts["played"] += frames
@@ -184,12 +149,12 @@ class Rt:
 
     def _fade_out(self, to: Int16) -> None:
         gains = self._ramp - 1 - np.arange(len(to), dtype=np.int32)
-        to[:] = _scaled(to, gains, self._fade)
+        to[:] = scaled(to, gains, self._fade)
         self._ramp -= len(to)
 
     def _fade_in(self, to: Int16) -> None:
         gains = self._ramp + 1 + np.arange(len(to), dtype=np.int32)
-        to[:] = _scaled(to, gains, self._fade)
+        to[:] = scaled(to, gains, self._fade)
         self._ramp += len(to)
 
     def _made_up(self, to: Int16) -> int:
@@ -258,8 +223,8 @@ class Rt:
         if frames:
             if not self._sounding:
                 self._begin_sound(live, now)
-            self._slower = self._how_much_slower(live)
-            if self._ramp == self._fade and self._lengthened(live):
+            self._set_pace(live)
+            if self._ramp == self._fade and (self._lengthened(live) or self._shortened(live)):
                 return 0
             self._starved = False
             fading = self._ramp < self._fade
@@ -291,10 +256,12 @@ class Rt:
             return room if refilling else 0
         if self._held != live:
             self._held, self._held_to = live, now + self._hold_frames
+        if self._gate == live:
+            return room
         return 0 if now >= self._held_to or self._last_waits(live) else min(room, self._held_to - now)
 
     def _lengthened(self, live: int) -> bool:
-        if not self._slower or not self._stretch.due:
+        if self._pace <= 0 or not self._stretch.due:
             return False
         ahead = self._peek(live, self._stretch.overlap)
         if ahead is None:
@@ -302,6 +269,23 @@ class Rt:
         made = self._stretch.lengthen(ahead)
         self._counts["stretched"] += made
         return made > 0
+
+    def _shortened(self, live: int) -> bool:
+        if self._pace >= 0 or not self._stretch.due:
+            return False
+        ahead = self._peek(live, self._stretch.reach + 1)
+        frames = 0 if ahead is None else self._stretch.shorten(ahead[:-1], -self._pace)
+        left = frames
+        while left:
+            some = min(left, len(self._play[0].samples) - self._slot_at)
+            left -= some
+            self._slot_at += some
+            if self._slot_at == len(self._play[0].samples):
+                self._release()
+        if frames:
+            self._counts["shortened"] += frames - self._stretch.overlap
+            self._count_heard(frames)
+        return frames > 0
 
     def _begin_sound(self, generation: int, now: int) -> None:
         self._sounding, self._sounding_frames, self._starved, self._ramp = generation, 0, False, self._fade
@@ -326,29 +310,6 @@ class Rt:
         if live and self._sounding == live and self._paused != live and not self._last_waits(live):
             self._counts["queue_least"] = min(self._counts["queue_least"], self._left(live))
 
-    def _mix_earcons(self, out: Int16) -> None:
-        done = 0
-        while done < len(out) and self._earcons:
-            piece = self._earcons[0][self._earcon_at:self._earcon_at + len(out) - done]
-            to = out[done:done + len(piece)]
-            to[:] = np.clip(to.astype(np.int32) + piece, -32768, 32767)
-            done += len(piece)
-            self._earcon_at += len(piece)
-            if self._earcon_at == len(self._earcons[0]):
-                self._earcons.popleft()
-                self._earcon_at = 0
-
-    def _volume(self, out: Int16) -> None:
-        target = self._gain
-        if target == UNITY and self._gain_now == UNITY:
-            return
-        steps = max(1, UNITY // self._fade) * np.arange(1, len(out) + 1)
-        moved = self._gain_now + steps if target >= self._gain_now else self._gain_now - steps
-        gains = np.minimum(moved, target) if target >= self._gain_now else np.maximum(moved, target)
-        scaled = (out.astype(np.int64) * gains + UNITY // 2) >> 13
-        out[:] = np.where(gains == UNITY, out, np.clip(scaled, -32768, 32767))
-        self._gain_now = int(gains[-1])
-
     def _microphone(self, near: Int16 | None, out: Int16) -> None:
         done = 0
         while done < len(out):
@@ -371,20 +332,6 @@ class Rt:
                 self._hop = None
                 self._fill = 0
         self._counts["captured"] += len(out)
-
-
-def _scaled(samples: Int16, gains: NDArray[np.int32], length: int) -> Int16:
-    """samples * gains / length, rounded towards zero as C does."""
-    product = samples.astype(np.int32) * gains
-    scaled: Int16 = (np.sign(product) * (np.abs(product) // length)).astype(np.int16)
-    return scaled
-
-
-def generation_number(generation: int) -> int:
-    number = int(generation)
-    if not 0 < number < 2**63:
-        raise ValueError(f"a generation is a number from 1 to 2**63 - 1, not {number}")
-    return number
 
 
 def checked(array: object, dtype: type[T], what: str) -> NDArray[T]:

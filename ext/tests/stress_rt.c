@@ -14,8 +14,9 @@ static ev_rt *rt;
 static _Atomic bool over;
 static _Atomic uint64_t newest;        /* generation last begun */
 static _Atomic uint64_t planned[4096]; /* mouth: frames of the whole reply, by generation, before its end is written */
+static _Atomic uint64_t shut;          /* loop: the generation behind the gate, 0 none */
 static uint64_t expected; /* ears: the frame after the last one heard */
-static uint64_t periods, loud, runs, lost_hops, firsts, ends, silents, snapshots, begun, cancelled;
+static uint64_t periods, loud, runs, lost_hops, firsts, ends, silents, snapshots, begun, cancelled, opened;
 
 static bool going(void)
 {
@@ -62,6 +63,7 @@ static void count_events(uint64_t *sounding)
         switch ((ev_play_kind)events[i].kind) {
         case EV_FIRST:
             CHECK(*sounding == 0, "%llu begins over %llu", (unsigned long long)generation, (unsigned long long)*sounding);
+            CHECK(atomic_load_explicit(&shut, memory_order_acquire) != generation, "%llu sounds behind the gate", (unsigned long long)generation);
             *sounding = generation;
             firsts++;
             break;
@@ -159,6 +161,10 @@ static void *loop(void *unused)
         case 0:
         case 1:
             generation += 1 + chance(&random) % 3;
+            if (chance(&random) % 3 == 0) {
+                atomic_store_explicit(&shut, generation, memory_order_release);
+                ev_host_gate(rt, generation);
+            }
             CHECK(ev_live_begin(&live, generation), "a greater generation was refused");
             atomic_store_explicit(&newest, generation, memory_order_release);
             begun++;
@@ -171,14 +177,19 @@ static void *loop(void *unused)
             ev_host_pause(rt, generation);
             break;
         case 4:
+            ev_host_resume(rt, generation);
+            break;
         case 5:
             ev_host_resume(rt, generation);
+            if (atomic_exchange_explicit(&shut, 0, memory_order_acq_rel) == generation)
+                opened += ev_host_open(rt, generation);
             break;
         case 6:
             ev_host_gain(rt, (int32_t)(chance(&random) % 8193));
             break;
         case 7:
-            ev_host_playout(rt, chance(&random) % 3 ? RATE / 5 : 0, chance(&random) % 3 ? 0 : chance(&random) % 400);
+            ev_host_playout(rt, chance(&random) % 3 ? RATE / 5 : 0, chance(&random) % 3 ? 0 : chance(&random) % 400,
+                            chance(&random) % 2 ? RATE / 40 : 0);
             break;
         default:
             CHECK(ev_host_earcon(rt, beep, 500) <= 500, "more taken than given");
@@ -232,7 +243,7 @@ int main(int argc, char **argv)
     CHECK(end.dropped == lost_hops * HOP + end.captured - expected - end.depth, "%llu frames dropped, %llu hops missed",
           (unsigned long long)end.dropped, (unsigned long long)lost_hops);
     CHECK(periods > 100 && loud > 0 && runs > 10 && lost_hops > 0 && firsts > 0 && ends > 0 && silents > 0 && snapshots > 10 &&
-              cancelled > 0 && end.stale > 0 && end.stretched > 0 && end.xruns_in > 0 && end.xruns_out > 0,
+              cancelled > 0 && opened > 0 && end.stale > 0 && end.stretched > 0 && end.xruns_in > 0 && end.xruns_out > 0,
           "too little happened: %llu periods, %llu loud, %llu runs, %llu lost, %llu/%llu/%llu events, %llu snapshots, %llu cancelled, "
           "%llu stale", (unsigned long long)periods, (unsigned long long)loud, (unsigned long long)runs,
           (unsigned long long)lost_hops, (unsigned long long)firsts, (unsigned long long)ends, (unsigned long long)silents,

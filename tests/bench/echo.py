@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from edgevoice import app, audio, room
+from edgevoice import app, room
 from edgevoice.audio import read, to_int16
 from edgevoice.benchmarks import Result, median, percentile, progress
-from edgevoice.engines.never import Never
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Stt
 from edgevoice.engines.silero import MODEL_FILE
 from edgevoice.engines.silero_native import SileroNative
+from edgevoice.engines.whole import speech
 from edgevoice.models import find
 from edgevoice.rt._core import Core
 from edgevoice.settings import PathSettings, Settings
@@ -79,11 +79,7 @@ def run(quick: bool) -> list[Result]:
 
 def _voice() -> list[Float32]:
     tts = app.load_tts(Settings())
-    made = []
-    for text in REPLIES:
-        pieces: list[Float32] = []
-        tts.synthesize(text, pieces.append, Never())
-        made.append(audio.resample(np.concatenate(pieces), tts.rate, SPEECH_RATE))
+    made = [speech(tts, text, SPEECH_RATE) for text in REPLIES]
     tts.close()
     return made
 

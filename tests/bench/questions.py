@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice import audio
-from edgevoice.engines.never import Never
 from edgevoice.engines.protocols import Tts
+from edgevoice.engines.whole import speech
 
 RATE = 16_000
 
@@ -37,9 +37,7 @@ class Question:
 
 def spoken(tts: Tts, text: str, level: float = 0.25) -> Question:
     """``text`` by the synthesizer, its silence cut off at both ends, half a second of silence before."""
-    pieces: list[NDArray[np.float32]] = []
-    tts.synthesize(text, pieces.append, Never())
-    dry = audio.resample(np.concatenate(pieces), tts.rate, RATE)
+    dry = speech(tts, text, RATE)
     loud = np.flatnonzero(np.abs(dry) > 0.01 * np.abs(dry).max())
     dry = dry[loud[0]:loud[-1] + 1] * (level / np.abs(dry).max())
     lead = np.zeros(RATE // 2, np.float32)

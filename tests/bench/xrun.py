@@ -11,6 +11,8 @@ latency asked, PyAudio, which cannot ask, with its own.  "SCHED_FIFO": PortAudio
 process gave up the right to it first, and then other programs on the machine show.  Calm loads run side by side, spinning ones one at
 a time.  "Not counted": frames that this core lost in a run without a device xrun, in or out (PortAudio restarts both ends of a stream
 after either, so that an output underflow loses input too), or that its own ring dropped.
+
+Last, how long a user who begins to speak waits for the decision to pause the reply: see ``reflex.py``.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ import numpy as np
 
 from edgevoice.benchmarks import Result, progress, run_child
 from edgevoice.settings import AudioSettings
+from tests.bench import reflex
+from tests.bench.busy import loads
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = "simmic"
@@ -58,20 +62,20 @@ def run(quick: bool) -> list[Result]:
     if not source.is_file() or not shutil.which("cc"):
         progress(f"no virtual card: wants {source}, a C compiler and libasound2-dev")
         return [Result("frames lost, all loads: " + OURS, None, "frames", "== 0")]
-    loads = ("none", "100", "500", "4 spins") if quick else (*CALM, *SPINNING)
+    tried = ("none", "100", "500", "4 spins") if quick else (*CALM, *SPINNING)
     repeats, seconds = (1, 2.0) if quick else (REPEATS, 5.0)
     with tempfile.TemporaryDirectory(prefix="edgevoice-xrun-") as folder:
         environment = _card(Path(folder), source)
         cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for repeat in range(repeats):
-            for load in loads:
+            for load in tried:
                 progress(f"{_said(load)}, {repeat + 1} of {repeats}")
                 side_by_side = 1 if load in SPINNING else len(SUBJECTS)
                 with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
                     found = pool.map(lambda subject, load=load: _cell(subject, load, seconds, environment), SUBJECTS)
                 for subject, cell in zip(SUBJECTS, found, strict=True):
                     cells.setdefault((subject, load), []).append(cell)
-    return _results(cells, loads)
+    return _results(cells, tried) + reflex.results(shared, quick)
 
 
 def _results(cells: dict[tuple[str, str], list[dict[str, Any]]], loads: tuple[str, ...]) -> list[Result]:
@@ -147,7 +151,7 @@ def _child(subject: str, load: str, seconds: float) -> dict[str, Any]:
         time.sleep(START_S)
         begin()
         stop = threading.Event()
-        threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in _loads(load)]
+        threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in loads(load)]
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + seconds
@@ -157,21 +161,6 @@ def _child(subject: str, load: str, seconds: float) -> dict[str, Any]:
         for thread in threads:
             thread.join()
     return capture(under_load)
-
-
-def _loads(load: str) -> list[Callable[[threading.Event], None]]:
-    def spin(stop: threading.Event) -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-
-    def hold(stop: threading.Event) -> None:
-        usleep = ctypes.PyDLL(None).usleep  # a PyDLL's functions keep the GIL
-        while not stop.is_set():
-            usleep(int(load) * 1000)
-    if load.isdigit():
-        return [hold]
-    return [spin] * {"none": 0, "1 spin": 1, "4 spins": 4}[load]
 
 
 def _core(under_load: Callable[..., None]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from edgevoice.engines import llama_native, llm
 from edgevoice.engines.llm import LlamaLlm
 from edgevoice.engines.protocols import Cancel, Completion, Llm
+from edgevoice.engines.threads import threads_for
 from edgevoice.errors import ConfigError, EngineError, ModelError
 from edgevoice.events import Message
 from edgevoice.models import find
@@ -343,6 +344,16 @@ class TestPrefix:
         assert completion.usage.cached_tokens > 30
         assert slid == expected
 
+    def test_a_growing_message_is_read_as_it_grows(self, real: LlamaLlm) -> None:
+        words = ["Why", "is", "the", "sky", "blue", "in", "the", "morning", "and", "red", "in", "the", "evening?"]
+        read = [real.prefill(conversation(" ".join(words[:count])), FlagCancel(), growing=True) for count in (4, 7, 11)]
+        assert read[1] == 3 and read[2] == 4, "a token a word, and nothing of the reply's opening"
+        expected = ask(real, conversation("Tell me a joke.")) and ask(real, conversation(" ".join(words)))
+        for count in (4, 11):
+            real.prefill(conversation(" ".join(words[:count])), FlagCancel(), growing=True)
+        text, completion = ask(real, conversation(" ".join(words)))
+        assert text == expected[0] and completion.usage.prompt_tokens - completion.usage.cached_tokens < 10
+
     def test_a_prefilled_reply_begins_at_once(self, real: LlamaLlm) -> None:
         """Ready in the pause after a reply: everything up to the user's next first word."""
         reply = ask(real, conversation("What is the capital of France?"))[0]
@@ -618,8 +629,8 @@ class TestLoading:
 
     def test_threads(self) -> None:
         cores = len(os.sched_getaffinity(0))
-        assert llm.threads_for(0) == max(1, cores - 1)
-        assert llm.threads_for(3) == 3
+        assert threads_for(0) == max(1, cores - 1)
+        assert threads_for(3) == 3
 
     def test_no_thread_is_left(self, real: LlamaLlm) -> None:
         before = threading.active_count()

@@ -143,7 +143,7 @@ class TestModels:
         clip = clips(shared, "okay_nabu")[1]
         hits = heard(load(str(path)), clip)
         assert [hit.model for hit in hits] == ["mine"]
-        assert heard(wake.load(WakeSettings(words=["mine"]), tmp_path), clip) == hits
+        assert heard(wake.load(WakeSettings(words=["mine"], folder=str(tmp_path))), clip) == hits
         assert "mine" in wake.available(tmp_path)
 
     def test_an_unknown_word_is_refused_with_those_there_are(self) -> None:
@@ -174,3 +174,96 @@ class TestModels:
         (tmp_path / "mine.tflite").write_bytes(data[:keep])
         with pytest.raises(ModelError, match=r"not a TensorFlow Lite model|the wake word engine refuses it"):
             load(str(path))
+
+
+class TestSensitivity:
+    def test_the_middle_is_the_models_own_and_the_rest_is_monotone(self) -> None:
+        assert wake.moved(0.9, 0.5) == pytest.approx(0.9)
+        cutoffs = [wake.moved(0.9, s / 10) for s in range(11)]
+        assert cutoffs == sorted(cutoffs, reverse=True)
+        assert cutoffs[0] < 1.0 and cutoffs[-1] == pytest.approx(0.45)
+
+    def test_a_sensitive_detector_hears_earlier(self, shared: Path) -> None:
+        clip = clips(shared, "okay_nabu")[1]
+        samples = [heard(wake.load(WakeSettings(words=["okay_nabu"], sensitivity=s)), clip)[0].sample for s in (0.5, 1.0)]
+        assert samples[1] <= samples[0]
+
+    def test_models_of_ones_own_folder_are_found_by_name(self, tmp_path: Path) -> None:
+        import pymicro_wakeword
+
+        models = Path(pymicro_wakeword.__file__).parent / "models"
+        for suffix in ("json", "tflite"):
+            shutil.copy(models / f"okay_nabu.{suffix}", tmp_path / f"my_word.{suffix}")
+        config = json.loads((tmp_path / "my_word.json").read_text())
+        (tmp_path / "my_word.json").write_text(json.dumps({**config, "model": "my_word.tflite"}))
+        wake.load(WakeSettings(words=["my_word", "alexa"], folder=str(tmp_path))).close()
+        with pytest.raises(ModelError, match=r"'nonesuch' is unknown; there are .*my_word"):
+            wake.load(WakeSettings(words=["nonesuch"], folder=str(tmp_path)))
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"wake\.folder = .*/none: no such folder"):
+            wake.load(WakeSettings(folder=str(tmp_path / "none")))
+
+
+class TestTypedWords:
+    @pytest.fixture
+    def folder(self, shared: Path) -> Path:
+        return shared / "models/zipformer-en-gigaspeech-3.3m"
+
+    @pytest.fixture
+    def engine(self, folder: Path) -> Iterator[WakeWord]:
+        made = wake.load(WakeSettings(words=[], keywords=["alexa", "hey kitchen"]), folder)
+        yield made
+        made.close()
+
+    def test_it_hears_the_word_in_most_voices_and_not_in_other_speech(self, engine: WakeWord, shared: Path) -> None:
+        said = clips(shared, "alexa", 30)
+        found = 0
+        for clip in said:
+            engine.reset()
+            engine.attend(True)
+            found += [hit.model for hit in engine.process(clip)] == ["alexa"]
+        assert found >= 27, "all of the first 30 when it was measured"
+        for path in sorted((shared / "audio/commands").glob("*.flac"))[:15]:
+            engine.reset()
+            engine.attend(True)
+            assert engine.process(to_int16(read(path))) == []
+
+    def test_it_runs_only_while_somebody_speaks_and_hears_the_beginning_of_the_word(self, engine: WakeWord, shared: Path) -> None:
+        clip = clips(shared, "alexa")[0]
+        quiet = np.zeros(30 * RATE, np.int16)
+        assert engine.process(quiet) == []
+        assert engine.decoded == 0  # type: ignore[attr-defined]
+        late = RATE // 4
+        hits = engine.process(clip[:late])  # the voice detector has not noticed yet
+        engine.attend(True)
+        hits += engine.process(clip[late:])
+        engine.attend(False)
+        hits += engine.process(quiet)
+        assert [hit.model for hit in hits] == ["alexa"]
+        assert len(quiet) < hits[0].sample <= len(quiet) + len(clip)
+        assert engine.decoded <= 2 * RATE + len(clip)  # type: ignore[attr-defined]
+
+    def test_a_second_hit_within_the_refractory_time_is_none(self, folder: Path, shared: Path) -> None:
+        clip = clips(shared, "alexa")[0]
+        for refractory_ms, hits in ((10_000, 1), (300, 2)):
+            engine = wake.load(WakeSettings(words=[], keywords=["alexa"], refractory_ms=refractory_ms), folder)
+            engine.attend(True)
+            assert len(engine.process(clip) + engine.process(clip)) == hits
+            engine.close()
+
+    @pytest.mark.parametrize(("word", "why"), [("größe", "has 'ö'"), ("r2d2", "has '2'"), ("  ", "an empty word")])
+    def test_what_cannot_be_spelled_is_refused_by_its_letter(self, folder: Path, word: str, why: str) -> None:
+        with pytest.raises(ModelError, match=rf"wake\.keywords: .*{why}"):
+            wake.load(WakeSettings(words=[], keywords=[word]), folder)
+
+    def test_both_kinds_hear_side_by_side(self, folder: Path, shared: Path) -> None:
+        engine = wake.load(WakeSettings(words=["okay_nabu"], keywords=["alexa"]), folder)
+        engine.attend(True)
+        found = [hit.model for clip in (clips(shared, "okay_nabu")[1], clips(shared, "alexa")[0]) for hit in engine.process(clip)]
+        engine.close()
+        assert found == ["okay_nabu", "alexa"]
+
+    def test_a_folder_that_is_no_transducer_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="encoder"):
+            wake.load(WakeSettings(words=[], keywords=["alexa"]), tmp_path)

@@ -4,25 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
+import re
 from collections.abc import Callable
 
 from edgevoice import app
-from edgevoice.engines.never import Never
-from edgevoice.engines.protocols import Tts
+from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Tts
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
 
+TRIES = 6
+POLL_S = 0.005
+
 
 def spoken(tts: Tts, text: str, rate: int):  # type: ignore[no-untyped-def]
     """int16 at ``rate``: ``text`` by the synthesizer, dry."""
-    import numpy as np
+    from edgevoice import audio
+    from edgevoice.engines.whole import speech
 
+    return audio.to_int16(speech(tts, text, rate))
+
+
+def clearly(engines: Engines, text: str, rate: int):  # type: ignore[no-untyped-def]
+    """``spoken``, so that the recognizer by itself understands it: the synthesizer speaks a text a little differently each time, and
+    of some of its words another is made."""
     from edgevoice import audio
 
-    pieces: list[np.ndarray] = []
-    tts.synthesize(text, pieces.append, Never())
-    return audio.to_int16(audio.resample(np.concatenate(pieces), tts.rate, rate))
+    for _ in range(TRIES):
+        samples = spoken(engines.tts, text, rate)
+        stream = engines.stt.open()
+        stream.accept(audio.resample(audio.to_float32(samples), rate, SPEECH_RATE))
+        if plain(stream.finish()) == plain(text):
+            break
+    return samples
+
+
+def plain(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def alike(text: str, expected: str) -> bool:
+    """The same sentence, but for a word that sounds like another."""
+    return difflib.SequenceMatcher(None, " ".join(plain(text)), " ".join(plain(expected))).ratio() > 0.75
 
 
 def open_mic(settings: Settings) -> Settings:
@@ -32,14 +56,15 @@ def open_mic(settings: Settings) -> Settings:
 
 
 class Stage:
-    """``async with Stage(settings, engines) as stage``: a started session on a stepped device."""
+    """``async with Stage(settings, engines) as stage``: a started session on a device that is stepped, or runs in real time."""
 
-    def __init__(self, settings: Settings, engines: Engines, seconds: int = 600) -> None:
+    def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
+                 noise: Int16 | None = None, echo: Float32 | None = None) -> None:
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
         self.core = app.make_core(settings)
         self.session = Session(self.core, engines, settings, self.trace, clock)
-        self.device = ScriptedDevice(self.core, realtime=False, max_seconds=seconds)
+        self.device = ScriptedDevice(self.core, realtime=realtime, noise=noise, echo=echo, max_seconds=seconds)
         self.stuck: list[str] = []
 
     async def __aenter__(self) -> Stage:
@@ -53,12 +78,14 @@ class Stage:
         self.stuck = await self.session.stop()
 
     async def until(self, done: Callable[[], bool], within_s: float = 30.0) -> bool:
-        """Step the device, only while everything is at rest, until ``done``."""
+        """Let device time pass until ``done``; a stepped device only while everything is at rest."""
         limit = self.device.position + int(within_s * self.settings.audio.rate)
         while not done():
             if self.device.position >= limit:
                 return False
-            if self.session.at_rest:
+            if self.device.realtime:
+                await asyncio.sleep(POLL_S)
+            elif self.session.at_rest:
                 self.device.step(self.core.hop)
                 await asyncio.sleep(0)
             else:

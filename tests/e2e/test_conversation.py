@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import difflib
-import re
 
 import numpy as np
 import pytest
@@ -14,11 +13,12 @@ from edgevoice import audio, room
 from edgevoice.converse import Conversation, Line, Recording
 from edgevoice.dialog.table import State
 from edgevoice.engines.never import Never
+from edgevoice.engines.protocols import WakeWord
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
 from edgevoice.trace import TURN_EVENTS
-from tests.e2e.stage import Stage, spoken
+from tests.e2e.stage import Stage, alike, clearly, plain, spoken
 from tests.fakes.llm import FakeLlm, Pause, words
 
 RATE = 16_000
@@ -46,15 +46,11 @@ def transcript(engines: Engines, samples: np.ndarray) -> str:
     return " ".join(words)
 
 
-def plain(text: str) -> list[str]:
-    return re.findall(r"[a-z']+", text.lower())
-
-
 def test_a_question_is_heard_answered_and_remembered(settings: Settings, engines: Engines) -> None:
-    question = spoken(engines.tts, "Why is the sky blue?", RATE)
+    question = clearly(engines, "Why is the sky blue?", RATE)
     conversation, made = converse(settings, engines, Line(question, "start", 0.5))
     (final,) = of(made, "stt_final")
-    assert plain(str(final["text"])) == ["why", "is", "the", "sky", "blue"]
+    assert alike(str(final["text"]), "Why is the sky blue?")
     assert made.stuck == []
     (turn,) = conversation.session.history.turns
     (frames,) = made.replies
@@ -141,29 +137,33 @@ def test_the_wake_word_opens_the_conversation_and_nothing_else_does(engines: Eng
     for _ in range(TRIES):  # one in fifty times the synthesizer's own voice has no wake word in it
         call = np.concatenate([spoken(engines.tts, "Okay nabu.", RATE), pause, spoken(engines.tts, "What is your name?", RATE)])
         wet = room.at_level(room.reverberate(audio.to_float32(call), response), RATE, -24.0)
-        if detector.process(audio.to_int16(wet)):
+        if all(_heard(detector, audio.to_int16(wet), lead) for lead in (24_000, 24_077, 24_111)):  # however it falls into frames
             break
-        detector.reset()
     detector.reset()
     _, silent = converse(settings, awake, Line(ignored, "start", 1.5))
     assert of(silent, "wake") == [] and of(silent, "stt_final") == [] and not np.any(silent.speaker)
     detector.reset()
     _, made = converse(settings, awake, Line(audio.to_int16(wet), "start", 1.5))
     assert [row["model"] for row in of(made, "wake")] == ["okay_nabu"]
-    assert plain(str(of(made, "stt_final")[0]["text"])) == ["what", "is", "your", "name"]
+    assert alike(str(of(made, "stt_final")[0]["text"]), "What is your name?")
     assert len(of(made, "playback_first_sample")) == 1
     detector.close()
 
 
+def _heard(detector: WakeWord, samples: np.ndarray, lead: int) -> bool:
+    hits = detector.process(np.concatenate([np.zeros(lead, np.int16), samples, np.zeros(RATE // 2, np.int16)]))
+    detector.reset()
+    return bool(hits)
+
+
 def test_going_on_while_the_model_thinks_is_one_question(settings: Settings, engines: Engines) -> None:
-    first, second = (spoken(engines.tts, text, RATE) for text in ("What can I cook for dinner", "with rice and eggs?"))
+    first, second = (clearly(engines, text, RATE) for text in ("What can I cook for dinner", "with rice and eggs?"))
     gap = np.zeros(int(0.8 * RATE), np.int16)
     slow = FakeLlm([[Pause(5.0), "Never heard."], words("An omelette.")])
     conversation = Conversation(settings, dataclasses.replace(engines, llm=slow))
     made = asyncio.run(conversation.run([Line(np.concatenate([first, gap, second]), "start", 0.2)]))
     (turn,) = conversation.session.history.turns
-    said = plain(turn.user)
-    assert said[:4] == ["what", "can", "i", "cook"] and said[-2:] == ["and", "eggs"], said
+    assert alike(turn.user, "What can I cook for dinner with rice and eggs?")
     assert turn.heard == "An omelette."
     assert [frames[-1].finish for frames in made.replies] == ["cancelled", "stop"]
 

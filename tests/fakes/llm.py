@@ -100,7 +100,7 @@ class FakeLlm:
                     return done("length")
         return done("cancelled" if cancel.cancelled() else "stop")
 
-    def prefill(self, messages: Sequence[Message], cancel: Cancel) -> int:
+    def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
         self.prefilled.append(tuple(messages))
         if cancel.cancelled():
             return 0

@@ -35,12 +35,12 @@ def favour(pid: int) -> None:
 class PulseServer:
     """Between ``__enter__`` and ``__exit__`` what is played comes back as captured.  ``environment`` is for the child that plays."""
 
-    def __init__(self, folder: Path, rate: int = 16000, *, apart: bool = False) -> None:
+    def __init__(self, folder: Path, rate: int = 16000, *, apart: bool = False, channels: int = 1) -> None:
         runtime = folder / "pulse"
         runtime.mkdir(parents=True, mode=0o700)
         folder.chmod(0o700)
         self._folder = folder
-        self._rate = rate
+        self._rate, self._channels = rate, channels
         self._speaker = "spk" if apart else "loop"
         self._socket = runtime / "native"
         self._children: list[subprocess.Popen[bytes]] = []
@@ -50,11 +50,11 @@ class PulseServer:
             "PULSE_SERVER": f"unix:{self._socket}", "ALSA_CONFIG_PATH": str(folder / "asound.conf"), "JACK_NO_START_SERVER": "1"}
 
     def __enter__(self) -> PulseServer:
-        log = (self._folder / "log").open("wb")
+        log = (self._folder / "log").open("ab")
         self._children.append(subprocess.Popen(
             ["pulseaudio", "-n", "--daemonize=no", "--disallow-exit", "--exit-idle-time=-1", "--use-pid-file=no", "--log-target=stderr",
              "--realtime=no", "--high-priority=no", "-L", f"module-native-protocol-unix socket={self._socket} auth-anonymous=1",
-             "-L", f"module-null-sink sink_name=loop rate={self._rate} channels=1",
+             "-L", f"module-null-sink sink_name=loop rate={self._rate} channels={self._channels}",
              "-L", f"module-null-sink sink_name=spk rate={self._rate} channels=1",
              "-L", "module-remap-source master=loop.monitor source_name=mic"],
             env=self.environment, stdout=log, stderr=log))
@@ -74,6 +74,15 @@ class PulseServer:
     def unplug(self) -> None:
         """The server dies, as a sound card does when its cable is pulled."""
         self._children[0].kill()
+
+    def plug_in(self) -> None:
+        """After ``unplug``: a server again, at the same place."""
+        for child in reversed(self._children):
+            child.kill()
+            child.wait()
+        self._children.clear()
+        self._socket.unlink(missing_ok=True)
+        self.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         for child in reversed(self._children):

@@ -31,7 +31,7 @@ class FakeStt:
         self.finals: list[str] = []
         self.closed = False
 
-    def open(self) -> SttStream:
+    def open(self, *, eager: bool = False) -> SttStream:
         if self.closed:
             raise EngineError("the recognizer is closed")
         self.opened += 1

@@ -21,7 +21,10 @@ class FakeWake:
         self.script, self.fail = sorted(script), fail
         self.heard = 0
         self.resets = 0
-        self.closed = False
+        self.closed = self.attended = False
+
+    def attend(self, speech: bool) -> None:
+        self.attended = speech
 
     def process(self, samples: Int16) -> list[WakeHit]:
         if samples.dtype != np.int16 or samples.ndim != 1:

@@ -111,6 +111,36 @@ class TestCapture:
         counters = balanced(core)
         assert (counters.xruns_in, counters.xruns_out, counters.dropped, counters.callbacks) == (2, 1, 0, 3)
 
+    def test_late_callbacks_are_counted_by_how_late_they_are(self, core: Any) -> None:
+        period = HOP / RATE
+        times = [1000.0 + k * period for k in range(800)]
+        for k, late_s in ((100, 0.0015), (200, 0.03), (201, 0.021), (300, 0.7)):
+            times[k] += late_s
+        for now in times:
+            core.process(None, HOP, now_s=now)
+        counts = core.lateness().counts
+        assert sum(counts) == 800 and counts[1] == 1 and counts[5] == 2 and counts[9] == 1 and counts[0] == 796
+        assert core.lateness().worst_s == pytest.approx(0.7, abs=1e-4)
+        assert core.lateness().beyond(0.99) == 1 and core.lateness().beyond(1.0) == float("inf")
+
+    def test_lateness_follows_a_clock_that_drifts_and_begins_anew_after_an_xrun(self, core: Any) -> None:
+        period = HOP / RATE * (1 + 300e-6)
+        for k in range(4000):
+            core.process(None, HOP, now_s=1000.0 + k * period)
+        assert core.lateness().counts[0] + core.lateness().counts[1] == 4000 and core.lateness().worst_s < 0.0015
+        began = 1000.0 + 4000 * period + 0.3
+        core.process(None, HOP, now_s=began, overflow=True)
+        for k in range(1, 500):
+            core.process(None, HOP, now_s=began + k * period)
+        assert core.lateness().counts[8] == 1, "the one that reported it was 300 ms late, and none after it"
+        assert sum(core.lateness().counts) == 4500
+        core.process(None, HOP)
+        assert sum(core.lateness().counts) == 4500, "a callback without a time is not counted"
+
+    def test_a_time_that_is_none_is_refused(self, core: Any) -> None:
+        with pytest.raises(ValueError, match="now_s must be 0 or more seconds, not -1"):
+            core.process(None, HOP, now_s=-1.0)
+
     def test_ring_indices_overflow_unnoticed(self, rt: Any) -> None:
         core = rt.Core(RATE, HOP, capture_ms=40, playback_ms=40, ring_start=2**64 - 7)
         token = core.live.begin(1)
@@ -384,6 +414,67 @@ class TestPause:
         core.pause(1)
         run(core, 300)
         assert kinds(core) == [("first", 1, 0, 0), ("end", 1, 150, 150)]
+
+
+class TestGate:
+    @pytest.mark.parametrize("period", [1, 50, 160, 333])
+    def test_nothing_sounds_before_it_is_opened_and_all_of_it_after(self, core: Any, period: int) -> None:
+        core.gate(1)
+        core.live.begin(1)
+        core.write(1, ramp(500), last=True)
+        assert not run(core, 700, period).any()
+        assert kinds(core) == [] and core.queued(1) == 500 and core.heard(1) == 0
+        assert core.open(1)
+        np.testing.assert_array_equal(run(core, 500, period), ramp(500))
+        assert kinds(core) == [("first", 1, 700, 0), ("end", 1, 1200, 500)]
+
+    def test_of_what_dies_behind_it_nothing_is_heard_or_told(self, core: Any) -> None:
+        core.gate(1)
+        core.live.begin(1)
+        core.write(1, ramp(500))
+        run(core, 100)
+        core.live.cancel(1)
+        assert not core.open(1)
+        assert not run(core, 300).any()
+        assert kinds(core) == [] and core.heard(1) == 0 and balanced(core).stale == 500 and core.counters().played == 0
+
+    def test_it_shuts_one_generation_only(self, core: Any) -> None:
+        core.gate(2)
+        core.live.begin(1)
+        core.write(1, ramp(100))
+        np.testing.assert_array_equal(run(core, 100), ramp(100))
+        core.live.begin(2)
+        core.write(2, ramp(100), last=True)
+        assert not run(core, 300).any()
+        core.gate(3)
+        np.testing.assert_array_equal(run(core, 100), ramp(100))  # the last gate counts
+        assert [kind for kind, *_ in kinds(core)] == ["first", "silent", "first", "end"]
+
+    def test_an_empty_end_waits_too(self, core: Any) -> None:
+        core.gate(1)
+        core.live.begin(1)
+        core.write(1, ramp(0), last=True)
+        run(core, 100)
+        assert kinds(core) == []
+        core.open(1)
+        run(core, 100)
+        assert kinds(core) == [("end", 1, 100, 0)]
+
+    def test_a_pause_from_before_it_is_opened_still_holds(self, core: Any) -> None:
+        core.gate(1)
+        core.live.begin(1)
+        core.write(1, ramp(100), last=True)
+        core.pause(1)
+        core.open(1)
+        assert not run(core, 200).any()
+        core.resume(1)
+        np.testing.assert_array_equal(run(core, 100), ramp(100))
+
+    @pytest.mark.parametrize("generation", [0, -1])
+    def test_a_number_that_is_no_generation_is_refused(self, core: Any, generation: int) -> None:
+        for order in (core.gate, core.open):
+            with pytest.raises(ValueError, match="generation"):
+                order(generation)
 
 
 class TestEnds:

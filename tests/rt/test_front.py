@@ -366,3 +366,37 @@ class TestThread:
         core.process(None, HOP)
         hops = core.read(1.0)
         assert hops is not None and hops.clean is None
+
+
+def test_a_muted_microphone_gives_zeros_to_all_and_the_canceller_forgets_nothing(vad: Any) -> None:
+    """Zeros say nothing about the room: a filter that learned from them would let the echo through afterwards."""
+    chance = np.random.default_rng(3)
+    seconds = 12
+    far = (2000 * chance.standard_normal(seconds * 16000)).astype(np.int16)
+    path = np.zeros(1200, np.float32)
+    path[800:] = chance.standard_normal(400) * np.exp(-np.arange(400) / 60.0) * 0.15
+    near = np.convolve(far.astype(np.float32), path)[:len(far)].astype(np.int16)
+    core = Core(16000, 160, capture_ms=1000, playback_ms=1000)
+    core.start_front(vad, threaded=False)
+    core.live.begin(1)
+    left = []
+    for at in range(0, len(far), 160):
+        core.mute(6 * 16000 <= at < 9 * 16000)
+        core.write(1, far[at:at + 160])
+        core.process(near[at:at + 160], 160)
+        core.step_front()
+        hops = core.read(0)
+        left.append(hops.clean)
+        if core.muted:
+            assert not hops.near.any()
+    clean = np.concatenate(left)
+    block = 256
+    muted = clean[6 * 16000 + block:9 * 16000 - block]
+    assert not muted.any()
+
+    def power(sound: np.ndarray) -> float:
+        return float(np.mean(np.square(sound, dtype=np.float64)))
+
+    before, after = power(clean[5 * 16000:6 * 16000 - block]), power(clean[9 * 16000 + 2 * block:9 * 16000 + 8000])
+    assert after < 4 * before, "the filter is as good as it was"
+    core.close()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from edgevoice.rt import _core, twin
+from edgevoice.rt.contract import CHANNELS
 
 RATE, HOP = 16000, 64
 
@@ -100,9 +101,31 @@ class Lockstep(RuleBasedStateMachine):
     def volume(self, gain: float) -> None:
         self.both(lambda core: core.set_volume(gain))
 
-    @rule(below=st.sampled_from([0.0, 0.01, 0.05, 1.0]), hold=st.sampled_from([0.0, 0.0, 0.013, 0.1]))
-    def playout(self, below: float, hold: float) -> None:
-        self.both(lambda core: core.set_playout(below, hold))
+    @rule(count=st.integers(0, 300))
+    def alarm(self, count: int) -> None:
+        samples = self.samples(count)
+        self.both(lambda core: core.alarm(samples))
+
+    @rule()
+    def stop_alarm(self) -> None:
+        self.both(lambda core: core.stop_alarm())
+
+    @rule(channel=st.sampled_from(CHANNELS), gain=st.sampled_from([0.0, 0.4, 1.0, 3.0]), duck=st.sampled_from([0.0, 0.25, 1.0]))
+    def channels(self, channel: str, gain: float, duck: float) -> None:
+        self.both(lambda core: (core.set_volume(gain, channel), core.set_ducking(duck)))
+
+    @rule(ahead=st.integers(0, 1))
+    def announce(self, ahead: int) -> None:
+        if self.newest + ahead:
+            self.both(lambda core: core.announce(self.newest + ahead))
+
+    @rule(on=st.booleans())
+    def mute(self, on: bool) -> None:
+        self.both(lambda core: (core.mute(on), core.muted))
+
+    @rule(below=st.sampled_from([0.0, 0.01, 0.05, 1.0]), hold=st.sampled_from([0.0, 0.0, 0.013, 0.1]), hurry=st.booleans())
+    def playout(self, below: float, hold: float, hurry: bool) -> None:
+        self.both(lambda core: core.set_playout(below, hold, max(below, 0.01) if hurry else 0.0))
 
     @rule(count=st.integers(0, 800), period=st.integers(1, 900), pitch=st.integers(30, 200), loud=st.integers(50, 32767))
     def hum(self, count: int, period: int, pitch: int, loud: int) -> None:

@@ -219,21 +219,104 @@ class TestLate:
         for wrong in ((-0.1, 0.0), (2.1, 0.0), (0.1, 1.1), (0.1, -1.0), (float("nan"), 0.0)):
             with pytest.raises(ValueError, match="stretch_below_s must be"):
                 core.set_playout(*wrong)
+        for above in (-0.1, 0.05, 2.1, float("nan")):
+            with pytest.raises(ValueError, match="shorten_above_s must be 0, or"):
+                core.set_playout(0.1, 0.0, above)
 
 
+class TestHurry:
+    """A live stream whose queue has grown too long."""
+
+    def test_a_reply_far_ahead_is_never_hurried(self, core: Any) -> None:
+        core.set_playout(BELOW_S)
+        sound = voice(0.9)
+        core.live.begin(1)
+        core.write(1, sound)
+        np.testing.assert_array_equal(run(core, RATE // 2), sound[:RATE // 2])
+        assert core.counters().shortened == 0
+
+    @pytest.mark.parametrize("period", [37, 160, 512])
+    def test_a_long_queue_gets_shorter_and_every_frame_is_accounted_for(self, rt: Any, period: int) -> None:
+        core = rt.Core(RATE, HOP, playback_ms=4000)
+        core.set_playout(0.05, 0.0, 0.1)
+        sound = tone(2 * RATE)
+        core.live.begin(1)
+        core.write(1, sound[:RATE // 2])
+        out, at = [], RATE // 2
+        while at < len(sound):
+            out.append(run(core, period, period))
+            core.write(1, sound[at:at + period])
+            at += period
+        counters = core.counters()
+        assert counters.shortened > 0.06 * RATE
+        assert len(sound) - counters.played <= counters.queue <= RATE // 2 - counters.shortened + period
+        assert counters.stretched == counters.underruns == 0
+        core.write(1, np.zeros(0, np.int16), last=True)
+        out.append(run(core, RATE, period))
+        events = core.events()
+        assert [event.kind for event in events] == ["first", "end"]
+        assert events[1].frames == core.heard(1) == len(sound)
+        assert events[1].sample == len(sound) - core.counters().shortened
+        whole = np.concatenate(out)[:events[1].sample]
+        assert steepest(whole) <= steepest(sound) * 1.1 + 2
+        spectrum = [np.abs(np.fft.rfft(part * np.hanning(len(part)), 2**20)).argmax() for part in (sound, whole)]
+        assert abs(1200 * np.log2(spectrum[1] / spectrum[0])) < 3
+
+    def test_a_queue_within_bounds_is_played_bit_by_bit(self, core: Any) -> None:
+        core.set_playout(0.05, 0.0, 0.2)
+        sound = voice(2)
+        core.live.begin(1)
+        core.write(1, sound[:RATE // 10])
+        out = []
+        for at in range(RATE // 10, len(sound), HOP):
+            out.append(run(core, HOP))
+            core.write(1, sound[at:at + HOP])
+        made = np.concatenate(out)
+        np.testing.assert_array_equal(made, sound[:len(made)])
+
+    def test_the_end_is_never_left_out(self, core: Any) -> None:
+        for generation, more in enumerate(range(0, 900, 53), 1):
+            core.live.begin(generation)
+            core.set_playout(0.0, 0.0, 0.01)
+            core.write(generation, tone(3000))
+            run(core, 2000)
+            core.write(generation, tone(more, start=3000), last=True)
+            run(core, 3000)
+            assert [(event.kind, event.frames) for event in core.events()] == [("first", 0), ("end", 3000 + more)]
+        assert core.counters().shortened > 0
+
+    @pytest.mark.parametrize("moment", range(1000, 1400, 23))
+    def test_cancel_and_pause_keep_their_promises_within_it(self, core: Any, moment: int) -> None:
+        core.set_playout(0.0, 0.0, 0.05)
+        core.live.begin(1)
+        core.write(1, tone(8000))
+        run(core, moment, 1)
+        core.pause(1)
+        fading = run(core, 300, 1)
+        assert not fading[FADE:].any() and core.events()[-1].frames == core.heard(1)
+        core.resume(1)
+        run(core, 500, 1)
+        core.live.cancel(1)
+        assert not run(core, 300)[FADE:].any()
+        counters = core.counters()
+        assert counters.shortened > 0 and counters.played + counters.stale == 8000
+        assert [event.frames for event in core.events() if event.kind == "silent"] == [core.heard(1)]
+
+
+@pytest.mark.parametrize("hurry", [False, True])
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
-def test_both_cores_make_up_the_same_samples(rate: int) -> None:
+def test_both_cores_make_up_and_leave_out_the_same_samples(rate: int, hurry: bool) -> None:
     hop = rate // 100
     cores: list[Any] = [module.Core(rate, hop, playback_ms=4000) for module in (_core, twin)]
     random = np.random.default_rng(7)
     sound = voice(3, rate)
     at = 0
     for core in cores:
-        core.set_playout(0.15, 0.02)
+        core.set_playout(*((0.05, 0.02, 0.1) if hurry else (0.15, 0.02)))
         core.live.begin(1)
     while at < len(sound):
         more = int(random.uniform(0.05, 0.25) * rate)
-        wait = int(random.uniform(0.05, 0.3) * rate)
+        wait = int(random.uniform(0.05, 0.2 if hurry else 0.3) * rate)
         period = int(random.uniform(0.1, 3) * hop)
         played = []
         for core in cores:
@@ -243,4 +326,6 @@ def test_both_cores_make_up_the_same_samples(rate: int) -> None:
         assert cores[0].counters() == cores[1].counters()
         assert cores[0].events() == cores[1].events()
         at += more
-    assert cores[0].counters().stretched > rate // 20 and cores[0].counters().underruns > 1
+    counters = cores[0].counters()
+    assert counters.stretched > rate // (200 if hurry else 20) and counters.underruns > (0 if hurry else 1)
+    assert (counters.shortened > rate // 100) is hurry

@@ -51,6 +51,23 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+LISTEN = """
+import sys
+import numpy as np
+from edgevoice.rt import _core, portaudio_device, pyaudio_device
+device = {"portaudio": portaudio_device.PortAudioDevice, "pyaudio": pyaudio_device.PyAudioDevice}[sys.argv[1]]
+core = _core.Core(16000, 160)
+card = device(core, channels=2, channel=int(sys.argv[2]), input=" ".join(sys.argv[3:]))
+card.start()
+near = []
+while sum(map(len, near)) < 3 * 16000:
+    hops = core.read(1.0)
+    near += [] if hops is None else [hops.near]
+card.stop()
+sys.stdout.buffer.write(np.concatenate(near).tobytes())
+"""
+
+
 @pytest.mark.pulse
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 class TestPulse:
@@ -86,6 +103,25 @@ class TestPulse:
             windows = {VOICE[at:at + 160].tobytes() for at in range(len(VOICE) - 160)}
             whole = sum(heard["near"][at:at + 160].tobytes() in windows for at in range(0, len(heard["near"]) - 160, 160))
             assert whole >= RATE // 160  # a second of it
+
+    @pytest.mark.parametrize("device", ["portaudio", "pyaudio"])
+    def test_one_channel_of_two_is_heard_or_their_mean(self, tmp_path: Path, device: str) -> None:
+        tones = np.sin(2 * np.pi * np.outer(np.arange(6 * RATE), [500, 1300]) / RATE) * 8000
+        sound = tmp_path / "stereo.raw"
+        sound.write_bytes(tones.astype(np.int16).tobytes())
+        heard = []
+        with PulseServer(tmp_path / "server", apart=True, channels=2) as server:
+            for channel in (1, 2, 0):
+                play = ["pacat", "-p", "--raw", f"--rate={RATE}", "--channels=2", "--format=s16le", "-d", "loop", str(sound)]
+                with subprocess.Popen(play, env=server.environment) as player:
+                    made = subprocess.run([sys.executable, "-c", LISTEN, device, str(channel)], cwd=ROOT, capture_output=True,
+                                          env={**server.environment, "PYTHONPATH": str(ROOT)}, check=True)
+                    player.kill()
+                spectrum = np.abs(np.fft.rfft(np.frombuffer(made.stdout, np.int16)[-RATE:]))
+                heard.append([spectrum[tone - 2:tone + 3].max() / spectrum.max() for tone in (500, 1300)])
+        assert heard[0][0] == 1.0 and heard[0][1] < 0.1, heard
+        assert heard[1][1] == 1.0 and heard[1][0] < 0.1, heard
+        assert min(heard[2]) > 0.7, heard
 
     @pytest.mark.parametrize("device", ["portaudio", "pyaudio"])
     def test_a_server_that_dies_is_a_device_that_is_gone(self, server: PulseServer, device: str, tmp_path: Path) -> None:
@@ -128,6 +164,15 @@ class TestAlsaCard:
         with child(card_environment(card, 48000), "portaudio", "native", tmp_path / "heard.npz", "simcard") as process:
             refused = finish(process)["refused"]
             assert refused.startswith("input device ") and refused.endswith("'simcard' cannot do 16000 Hz mono; it can do 48000 Hz")
+
+    @pytest.mark.parametrize(("does", "wanted", "fits"), [(48000, 16000, 48000), (44100, 16000, 44100), (16000, 16000, 16000),
+                                                          (16000, 48000, 48000)])
+    def test_the_core_takes_a_rate_that_the_card_can_do(self, card: Path, does: int, wanted: int, fits: int) -> None:
+        """Or the wanted one, where there is none that is known."""
+        program = f"from edgevoice.rt import rate_for; print(rate_for({wanted}, 'simcard', 'simcard'))"
+        made = subprocess.run([sys.executable, "-c", program], env={**card_environment(card, does), "PYTHONPATH": str(ROOT)}, cwd=ROOT,
+                              capture_output=True, text=True, check=True)
+        assert made.stdout.split() == [str(fits)]
 
     def test_its_own_overruns_are_counted_and_it_goes_on(self, card: Path, tmp_path: Path) -> None:
         with child(card_environment(card, RATE), "portaudio", "native", tmp_path / "heard.npz", "simcard") as process:

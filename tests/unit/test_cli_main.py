@@ -18,7 +18,7 @@ from edgevoice.cli import dispatch as cli
 from edgevoice.errors import AudioFileError, ConfigError, EdgeVoiceError, ModelError, StorageError
 
 HEAVY = {
-    "asyncio", "numpy", "onnxruntime", "sherpa_onnx", "llama_cpp", "pymicro_wakeword", "soundfile", "soxr", "pyaudio", "paho",
+    "asyncio", "numpy", "onnxruntime", "sherpa_onnx", "llama_cpp", "pymicro_wakeword", "soundfile", "soxr", "pyaudio", "paho", "PIL",
     "edgevoice.rt._core"}
 
 

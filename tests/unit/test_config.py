@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 import typing
 from pathlib import Path
@@ -26,23 +27,32 @@ FRAGMENTS = st.sampled_from([
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 MISFITS = [
+    ("[audio]\nchannels = 2\nchannel = 3", 3, "audio.channel"),
     ("[vad]\nonset = 0.3\noffset = 0.4", 3, "vad.offset"),
     ("[vad]\nonset = 0.3", 2, "vad.offset"),
     ("[audio]\nhop_ms = 7\nrate = 22050", 2, "audio.hop_ms"),
     ("[audio]\nlatency_ms = 900\ncapture_ms = 1000", 2, "audio.latency_ms"),
     ("[wake]\nwords = []", 2, "wake.words"),
+    ('[wake]\nkeywords = ["hey kitchen"]', 2, "wake.keywords"),
     ('[wake]\nenabled = false\n[dialog]\nbarge_in = "wake"', 4, "dialog.barge_in"),
     ("[dialog]\nendpoint_ms = 120", 2, "dialog.endpoint_ms"),
+    ("[dialog]\nendpoint_min_ms = 1300", 2, "dialog.endpoint_min_ms"),
+    ("[dialog]\npause_ms = 900", 2, "dialog.pause_ms"),
     ("[llm]\ncontext = 300\nmax_tokens = 280", 3, "llm.max_tokens"),
     ("[tts]\nmax_chunk_words = 4\n[dialog]\nfirst_chunk_words = 9", 4, "dialog.first_chunk_words"),
 ]
+
+
+def check(path: Path) -> list[config.Problem]:
+    """Every mistake in the file."""
+    return config.read(path)[1]
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
     """Each problem without the file's name."""
     path = tmp_path / "c.toml"
     path.write_bytes(text.encode())
-    return [str(problem).removeprefix(f"{path}:") for problem in config.check(path)]
+    return [str(problem).removeprefix(f"{path}:") for problem in check(path)]
 
 
 def loaded(tmp_path: Path, text: str) -> Settings:
@@ -124,39 +134,39 @@ class TestRefused:
 
     @pytest.mark.parametrize(("text", "line", "key"), MISFITS)
     def test_settings_that_do_not_fit_together(self, tmp_path: Path, text: str, line: int, key: str) -> None:
-        told = config.check(_written(tmp_path, text))
+        told = check(_written(tmp_path, text))
         assert [(problem.line, problem.key) for problem in told] == [(line, key)]
 
     def test_every_rule_between_settings_is_tried_above(self) -> None:
         assert {rule.keys[0] for rule in RULES} == {key for _, _, key in MISFITS}
 
     def test_a_rule_is_silent_where_one_of_its_keys_is_wrong_by_itself(self, tmp_path: Path) -> None:
-        assert [problem.key for problem in config.check(_written(tmp_path, "[vad]\nonset = 0.1\noffset = 3"))] == ["vad.offset"]
+        assert [problem.key for problem in check(_written(tmp_path, "[vad]\nonset = 0.1\noffset = 3"))] == ["vad.offset"]
 
 
 class TestNotAConfiguration:
     def test_absent(self, tmp_path: Path) -> None:
-        (told,) = config.check(tmp_path / "none.toml")
+        (told,) = check(tmp_path / "none.toml")
         assert (told.line, told.wrong) == (0, "no such file or directory")
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        assert config.check(tmp_path)[0].wrong == "is a directory"
+        assert check(tmp_path)[0].wrong == "is a directory"
 
     def test_endless(self) -> None:
-        assert "over 1,000,000 bytes" in config.check(Path("/dev/zero"))[0].wrong
+        assert "over 1,000,000 bytes" in check(Path("/dev/zero"))[0].wrong
 
     def test_not_text(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_bytes(b"# fine\n\xff\xfe")
-        assert str(config.check(path)[0]) == f"{path}:2: is not UTF-8 text; save the file as UTF-8"
+        assert str(check(path)[0]) == f"{path}:2: is not UTF-8 text; save the file as UTF-8"
 
     def test_some_other_text_is_told_in_one_line(self) -> None:
-        assert [problem.wrong.split(" (")[0] for problem in config.check(ROOT / "LICENSE")] == ["is not a configuration file"]
+        assert [problem.wrong.split(" (")[0] for problem in check(ROOT / "LICENSE")] == ["is not a configuration file"]
 
 
     @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a." * 50_000 + "a = 1", "a = [\n" * 50_000, '"' * 500_000, "[" * 500_000])
     def test_nonsense_of_any_length_is_told_and_is_not_looked_at_for_long(self, tmp_path: Path, text: str) -> None:
-        assert len(str(config.check(_written(tmp_path, text))[0])) < 400
+        assert len(str(check(_written(tmp_path, text))[0])) < 400
 
 
 class TestWrittenBack:
@@ -233,3 +243,17 @@ def _written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "c.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_check_config_knows_what_the_file_cannot_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[wake]\nwords = ["okay_nabu", "hey_moon"]\n[tts]\nlexicon = "/nowhere/words.txt"\n', encoding="utf-8")
+    assert dispatch(["check-config", str(file), "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert not told["ok"] and [problem["key"] for problem in told["problems"]] == ["wake.words", "tts.lexicon"]
+    assert "'hey_moon' is unknown" in told["problems"][0]["wrong"] and "okay_nabu" in told["problems"][0]["right"]
+    file.write_text('[wake]\nfolder = "/nowhere"\n', encoding="utf-8")
+    assert dispatch(["check-config", str(file)]) == 3
+    assert f"{file}: wake.folder = /nowhere: no such folder; it should hold" in capsys.readouterr().err
+    file.write_text('[wake]\nwords = ["okay_nabu"]\n', encoding="utf-8")
+    assert dispatch(["check-config", str(file)]) == 0

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevoice.dialog.machine import Cancel, Commit, Earcon, Event, Listen, Machine, Pause, Policy, Resume, SetTimer, Speak, StartReply
+from edgevoice.dialog.bargein import Meaning, weigh
+from edgevoice.dialog.commands import (
+    Cancel,
+    ClearTimer,
+    Command,
+    Commit,
+    Confirm,
+    Drop,
+    Earcon,
+    Event,
+    Listen,
+    Pause,
+    Prefill,
+    Resume,
+    SetTimer,
+    Speak,
+    Speculate,
+    StartReply,
+    StopListening,
+)
+from edgevoice.dialog.machine import Machine, Policy, same_words
 from edgevoice.dialog.table import TABLE, Kind, State
+
+OVERHEAR = Listen(2, 9000, include_preroll=True, eager=True)
 
 
 def answered(machine: Machine, text: str = "hello") -> int:
@@ -40,10 +63,10 @@ def test_a_turn_becomes_a_reply_with_a_new_generation() -> None:
 def test_speech_over_the_reply_pauses_and_its_end_resumes_after_a_moment() -> None:
     machine = Machine(Policy())
     generation = answered(machine)
-    assert machine.handle(Event(Kind.SPEECH_START, sample=9000)) == [Pause(generation)]
+    assert machine.handle(Event(Kind.SPEECH_START, sample=9000)) == [Pause(generation), OVERHEAR]
     (timer,) = machine.handle(Event(Kind.SPEECH_END, sample=9900))
     assert isinstance(timer, SetTimer) and timer.seconds == machine.policy.hold_s and machine.state is State.HOLDING
-    assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [Resume(generation)]
+    assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [StopListening(2), ClearTimer(), Resume(generation)]
     assert machine.state is State.SPEAKING
 
 
@@ -55,8 +78,9 @@ def test_short_words_one_after_another_are_one_interruption_from_the_first_on() 
     assert isinstance(timer, SetTimer)
     machine.handle(Event(Kind.SPEECH_START, sample=12000))
     assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [] and machine.state is State.HOLDING
-    assert machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=9000)) == [
-        Cancel(generation, 1, heard=True, barge_in=True), Listen(2, 9000, include_preroll=True)]
+    assert machine.handle(Event(Kind.SPEECH_LASTS, sample=9000)) == [
+        Cancel(generation, 1, heard=True, barge_in=True), ClearTimer()]
+    assert machine.state is State.LISTENING and machine.turn == 2
 
 
 def test_a_turn_that_only_says_stop_is_obeyed_without_an_answer() -> None:
@@ -66,12 +90,70 @@ def test_a_turn_that_only_says_stop_is_obeyed_without_an_answer() -> None:
     assert machine.state is State.IDLE and machine.generation == 0
 
 
-def test_confirmed_speech_interrupts_and_listens_from_its_onset() -> None:
-    machine = Machine(Policy())
+def spoken_over() -> tuple[Machine, int]:
+    """A machine whose reply, of the returned generation, is paused."""
+    machine = Machine(Policy(earcons=False))
     generation = answered(machine)
-    machine.handle(Event(Kind.SPEECH_START, sample=9000))
-    commands = machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=9000))
-    assert commands == [Cancel(generation, 1, heard=True, barge_in=True), Listen(2, 9000, include_preroll=True)]
+    assert machine.handle(Event(Kind.SPEECH_START, sample=9000)) == [Pause(generation), OVERHEAR]
+    return machine, generation
+
+
+@pytest.mark.parametrize("text", ["can I have", "Stop", "wait", "yeah but no"])
+def test_words_that_are_meant_interrupt_while_they_are_spoken(text: str) -> None:
+    machine, generation = spoken_over()
+    assert machine.handle(Event(Kind.WORDS, turn=1, text=text)) == [], "words of the turn that is answered"
+    if weigh(text, over=False) is Meaning.WORDS:
+        assert machine.handle(Event(Kind.WORDS, turn=2, text=text)) == [], "one reading of half a word is not enough"
+    assert machine.handle(Event(Kind.WORDS, turn=2, text=text)) == [Cancel(generation, 1, heard=True, barge_in=True), ClearTimer()]
+    assert machine.state is State.LISTENING and machine.turn == 2
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=2, text=text))[-1] == StartReply(2, 2, text)
+
+
+@pytest.mark.parametrize("text", ["", "Mm-hm.", "yeah, right", "You"])
+def test_assent_and_noise_let_the_reply_go_on_soon(text: str) -> None:
+    machine, generation = spoken_over()
+    assert machine.handle(Event(Kind.WORDS, turn=2, text=text)) == []
+    (timer,) = machine.handle(Event(Kind.WORDS, turn=2, text=text, over=True))
+    assert isinstance(timer, SetTimer) and timer.seconds == machine.policy.hold_heard_s
+    assert machine.handle(Event(Kind.SPEECH_END, sample=9900)) == [], "the timer runs already"
+    assert machine.handle(Event(Kind.TIMEOUT, timer=timer.timer)) == [StopListening(2), ClearTimer(), Resume(generation)]
+    assert machine.state is State.SPEAKING and machine.turn == 1
+    assert machine.handle(Event(Kind.WORDS, turn=2, text="can I have")) == [], "nobody listens any more"
+    again = machine.handle(Event(Kind.SPEECH_START, sample=19000))
+    assert again == [Pause(generation), Listen(3, 19000, include_preroll=True, eager=True)], "a turn's number is never used again"
+
+
+def test_one_word_interrupts_once_it_is_all() -> None:
+    machine, _ = spoken_over()
+    assert machine.handle(Event(Kind.WORDS, turn=2, text="lights")) == []
+    assert machine.handle(Event(Kind.WORDS, turn=2, text="lights", over=True))
+    assert machine.state is State.LISTENING
+
+
+def test_assent_may_last_and_what_nobody_understands_may_not() -> None:
+    machine, _ = spoken_over()
+    machine.handle(Event(Kind.WORDS, turn=2, text="yeah yeah okay"))
+    assert machine.handle(Event(Kind.SPEECH_LASTS, sample=9000)) == [] and machine.state is State.HOLDING
+    silent, _ = spoken_over()
+    assert silent.handle(Event(Kind.SPEECH_LASTS, sample=9000)) and silent.state is State.LISTENING
+
+
+def test_a_turn_that_ended_over_the_reply_is_weighed_whole() -> None:
+    machine, generation = spoken_over()
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=2, text="Lights")) == [
+        Cancel(generation, 1, heard=True, barge_in=True), ClearTimer(), StartReply(2, 2, "Lights")]
+    assenting, generation = spoken_over()
+    assert assenting.handle(Event(Kind.TURN_ENDED, turn=2, text="Yeah.")) == [StopListening(2), ClearTimer(), Resume(generation)]
+    stopped, generation = spoken_over()
+    assert stopped.handle(Event(Kind.TURN_STOP, turn=2, text="Stop.")) == [Cancel(generation, 1, heard=True, barge_in=True), ClearTimer()]
+    assert stopped.state is State.IDLE
+
+
+def test_a_recognizer_that_fails_over_the_reply_is_spoken_of() -> None:
+    machine, generation = spoken_over()
+    commands = machine.handle(Event(Kind.FAILED, turn=2))
+    assert commands[:3] == [Cancel(generation, 1, heard=True, barge_in=False), StopListening(2), ClearTimer()]
+    assert isinstance(commands[-1], Speak) and machine.state is State.SPEAKING
 
 
 def test_policy_wake_ignores_speech_over_the_reply() -> None:
@@ -101,7 +183,7 @@ def test_a_dead_generation_changes_nothing() -> None:
     machine = Machine(Policy())
     generation = answered(machine)
     machine.handle(Event(Kind.SPEECH_START, sample=1))
-    machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=1))
+    machine.handle(Event(Kind.SPEECH_LASTS, sample=1))
     for kind in (Kind.DRAINED, Kind.FIRST_AUDIO, Kind.REPLY_EMPTY, Kind.FAILED):
         assert machine.handle(Event(kind, generation=generation)) == []
     assert machine.state is State.LISTENING
@@ -133,6 +215,78 @@ def test_announcements_wait_for_a_pause_in_the_conversation() -> None:
     assert machine.state is State.SPEAKING
 
 
+def speculating(text: str = "turn on the light", *, policy: Policy | None = None) -> Machine:
+    machine = Machine(policy or Policy(earcons=False))
+    machine.handle(Event(Kind.WAKE, sample=100))
+    machine.handle(Event(Kind.SPEECH_START, sample=200))
+    commands = machine.handle(Event(Kind.LIKELY_END, sample=9000, turn=1, text=text))
+    assert commands == [ClearTimer(), Speculate(1, 1, text)] and machine.state is State.SPECULATING
+    return machine
+
+
+def test_a_turn_that_ends_as_it_was_guessed_has_its_answer() -> None:
+    machine = speculating("turn on the light")
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=1, text="Turn on the light.")) == [Confirm(1, 1)]
+    assert machine.state is State.THINKING
+    machine.handle(Event(Kind.FIRST_AUDIO, generation=1))
+    assert machine.handle(Event(Kind.DRAINED, generation=1))[0] == Commit(1, 1)
+
+
+def test_a_turn_that_ends_otherwise_is_answered_anew() -> None:
+    machine = speculating("turn on the")
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=1, text="turn on the light")) == [Drop(1, 1), StartReply(2, 1, "turn on the light")]
+
+
+def test_speech_that_goes_on_drops_the_answer_and_a_pause_makes_another() -> None:
+    machine = speculating("turn on the")
+    assert machine.handle(Event(Kind.SPEECH_RESUMED, sample=9500, turn=1)) == [Drop(1, 1)]
+    assert machine.state is State.LISTENING
+    assert machine.handle(Event(Kind.LIKELY_END, sample=9000, turn=1, text="turn on the")) == [], "a pause of before it went on"
+    assert machine.handle(Event(Kind.LIKELY_END, sample=15000, turn=1, text="turn on the light")) == [
+        ClearTimer(), Speculate(2, 1, "turn on the light")]
+
+
+def test_going_on_after_a_confirmed_answer_keeps_what_was_said() -> None:
+    machine = speculating("turn on the")
+    machine.handle(Event(Kind.TURN_ENDED, turn=1, text="turn on the"))
+    machine.handle(Event(Kind.SPEECH_START, sample=12000))
+    commands = machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=12000))
+    assert commands == [Cancel(1, 1, heard=False, barge_in=False), Listen(1, 12000, carry="turn on the", include_preroll=True)]
+
+
+def test_an_answer_that_fails_unheard_is_no_failure_yet() -> None:
+    machine = speculating()
+    assert machine.handle(Event(Kind.FAILED, turn=1, generation=1)) == [Drop(1, 1)] and machine.state is State.LISTENING
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=1, text="turn on the light")) == [ClearTimer(), StartReply(2, 1, "turn on the light")]
+
+
+def test_a_recognizer_that_fails_meanwhile_is_spoken_of() -> None:
+    machine = speculating()
+    commands = machine.handle(Event(Kind.FAILED, turn=1))
+    assert commands[0] == Drop(1, 1) and isinstance(commands[-1], Speak) and machine.state is State.THINKING
+
+
+def test_a_turn_has_so_many_answers_and_a_device_as_it_can_afford() -> None:
+    machine = speculating(policy=Policy(earcons=False, speculations_a_turn=2))
+    for sample in (10_000, 20_000):
+        machine.handle(Event(Kind.SPEECH_RESUMED, sample=sample, turn=1))
+        machine.handle(Event(Kind.LIKELY_END, sample=sample + 5000, turn=1, text="and"))
+    assert machine.generation == 2 and machine.state is State.LISTENING
+    poor = Machine(Policy(), affordable=lambda: False)
+    poor.handle(Event(Kind.WAKE))
+    assert poor.handle(Event(Kind.LIKELY_END, sample=1, turn=1, text="and")) == [] and poor.state is State.LISTENING
+
+
+def test_what_is_sure_is_read_ahead() -> None:
+    machine = Machine(Policy())
+    machine.handle(Event(Kind.WAKE))
+    assert machine.handle(Event(Kind.PARTIAL, turn=1, text="turn on")) == [Prefill(1, "turn on")]
+    assert machine.handle(Event(Kind.PARTIAL, turn=0, text="turn on")) == []
+    plain = Machine(Policy(speculation=False))
+    plain.handle(Event(Kind.WAKE))
+    assert plain.handle(Event(Kind.PARTIAL, turn=1, text="turn on")) == []
+
+
 def test_every_state_can_be_stopped_and_every_row_is_reachable_by_name() -> None:
     assert {row.state for row in TABLE if row.event is Kind.STOP} == set(State) - {State.IDLE}
     for row in TABLE:
@@ -141,36 +295,98 @@ def test_every_state_can_be_stopped_and_every_row_is_reachable_by_name() -> None
 
 
 EVENTS = st.builds(Event, st.sampled_from(list(Kind)), sample=st.integers(0, 10**6), turn=st.integers(0, 6), generation=st.integers(0, 6),
-                   text=st.sampled_from(["", "a question"]), timer=st.integers(0, 8))
+                   text=st.sampled_from(["", "a question", "yeah"]), timer=st.integers(0, 8), over=st.booleans())
 POLICIES = st.builds(Policy, open_mic=st.booleans(), barge_in=st.sampled_from(["off", "wake", "speech"]),
-                     followup_s=st.sampled_from([0.0, 6.0]), earcons=st.booleans())
+                     followup_s=st.sampled_from([0.0, 6.0]), earcons=st.booleans(), speculation=st.booleans(),
+                     speculations_a_turn=st.integers(1, 3))
+
+
+class Laws:
+    """Watches a machine's commands; each law that no sequence of events may break is an assertion here."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.alive = 0
+        self.speculative: dict[int, str] = {}
+        """text of each speculative reply that is neither confirmed nor dropped; at most one"""
+        self.dead: set[int] = set()
+        self.listening = 0
+        self.turns: dict[int, int] = {}
+
+    def handle(self, event: Event) -> list[Command]:
+        machine = self.machine
+        before = machine.turn, machine.generation, machine.state
+        commands = machine.handle(event)
+        for command in commands:
+            self._see(command, event)
+        if event.kind is Kind.DRAINED and machine.state in (State.IDLE, State.FOLLOWUP, State.LISTENING):
+            self.alive = 0
+        assert machine.turn >= before[0] and machine.generation >= before[1]
+        assert (machine.state in (State.THINKING, State.SPEAKING, State.HOLDING)) == (self.alive > 0 and not self.speculative)
+        assert (machine.state is State.SPECULATING) == bool(self.speculative)
+        assert machine.state not in (State.LISTENING, State.SPECULATING) or self.listening == machine.turn
+        assert machine.state is not State.HOLDING or self.listening > machine.turn, "nobody hears what is said over the reply"
+        if event.kind is Kind.STOP and not any(isinstance(command, Speak) for command in commands):
+            assert machine.state is State.IDLE
+        if before[2] is State.SPECULATING and event.kind in (Kind.SPEECH_START, Kind.WAKE):
+            assert not self.speculative, "it went on over the user's words"
+        return commands
+
+    def _see(self, command: Command, event: Event) -> None:
+        generation = getattr(command, "generation", None)
+        assert generation not in self.dead, "a dead generation was spoken of"
+        if isinstance(command, StartReply | Speak | Speculate):
+            assert self.alive == 0, "a reply began while another was alive"
+            assert command.generation > max(self.dead, default=0)
+            self.alive = command.generation
+            if isinstance(command, Speculate):
+                self.speculative[command.generation] = command.text
+                self.turns[command.turn] = self.turns.get(command.turn, 0) + 1
+                assert self.turns[command.turn] <= self.machine.policy.speculations_a_turn and self.machine.policy.speculation
+                assert event.kind is Kind.LIKELY_END and event.text == command.text
+        elif isinstance(command, Confirm):
+            assert event.kind is Kind.TURN_ENDED and same_words(event.text, self.speculative.pop(command.generation))
+        elif isinstance(command, Drop):
+            del self.speculative[command.generation]
+            self._dies(command.generation)
+        elif isinstance(command, Cancel | Commit):
+            assert command.generation not in self.speculative, "what nobody heard became history"
+            self._dies(command.generation)
+        elif isinstance(command, Pause | Resume):
+            assert command.generation == self.alive and not self.speculative
+        elif isinstance(command, Listen):
+            assert command.turn > self.listening or command.turn == self.machine.turn, "a number was used again"
+            self.listening = command.turn
+        elif isinstance(command, StopListening):
+            assert command.turn == self.listening
+
+    def _dies(self, generation: int) -> None:
+        assert generation == self.alive
+        self.alive = 0
+        self.dead.add(generation)
 
 
 @settings(max_examples=300, deadline=None)
 @given(POLICIES, st.lists(EVENTS, max_size=60))
 def test_no_sequence_of_events_breaks_the_laws(policy: Policy, events: list[Event]) -> None:
-    machine = Machine(policy)
-    alive: int = 0
-    listening: int = 0
+    laws = Laws(Machine(policy))
     for event in events:
-        before_turn, before_generation = machine.turn, machine.generation
-        for command in machine.handle(event):
-            if isinstance(command, StartReply | Speak):
-                assert alive == 0, "a reply began while another was alive"
-                assert command.generation > before_generation
-                alive = command.generation
-                before_generation = command.generation
-                listening = 0 if isinstance(command, StartReply) else listening
-            elif isinstance(command, Cancel | Commit):
-                assert command.generation == alive
-                alive = 0
-            elif isinstance(command, Pause | Resume):
-                assert command.generation == alive
-            elif isinstance(command, Listen):
-                listening = command.turn
-                assert command.turn == machine.turn
-        if event.kind is Kind.DRAINED and machine.state in (State.IDLE, State.FOLLOWUP, State.LISTENING):
-            alive = 0
-        assert machine.turn >= before_turn
-        assert (machine.state in (State.THINKING, State.SPEAKING, State.HOLDING)) == (alive > 0)
-        assert machine.state is not State.LISTENING or listening == machine.turn
+        laws.handle(event)
+
+
+@settings(max_examples=500, deadline=None)
+@given(POLICIES, st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(0, 9), st.integers(0, 3)), min_size=100, max_size=100))
+def test_no_conversation_breaks_the_laws(policy: Policy, steps: list[tuple[Kind, int, int]]) -> None:
+    """50,000 events that mostly belong to the present turn and reply, and so get deep into the table."""
+    laws = Laws(Machine(policy, affordable=lambda: steps[0][1] < 8))
+    machine = laws.machine
+    timer = 0
+    for at, (kind, stale, text) in enumerate(steps):
+        present = stale > 0
+        listening = laws.listening if machine.state is State.HOLDING else machine.turn
+        event = Event(kind, sample=at * 1000 if present else 0, turn=listening if present else listening - 1, over=at % 2 > 0,
+                      generation=machine.generation if present else machine.generation - 1,
+                      text=("yeah", "Go on.", "turn on the light", "")[text], timer=timer if present else timer - 1)
+        for command in laws.handle(event):
+            if isinstance(command, SetTimer):
+                timer = command.timer

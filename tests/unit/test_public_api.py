@@ -19,8 +19,9 @@ PUBLIC = {
     "edgevoice.models": ["Pulled", "Store", "default_root", "find", "pull", "pull_defaults"],
     "edgevoice.pipeline": [],
     "edgevoice.rt": [
-        "Core", "Counters", "Cue", "Device", "HAVE_NATIVE", "Hops", "Late", "Live", "PlayEvent", "PlayKind", "PortAudioDevice",
-        "PyAudioDevice", "ScriptedDevice", "Short", "Token", "Underflow", "Unplug", "Xrun", "jitter", "make_core"],
+        "Channel", "Core", "Counters", "Cue", "Device", "DeviceState", "HAVE_NATIVE", "Hops", "Late", "Live", "PlayEvent", "PlayKind",
+        "PortAudioDevice", "PyAudioDevice", "ScriptedDevice", "Short", "SupervisedDevice", "Token", "Underflow", "Unplug", "Xrun", "jitter",
+        "make_core", "rate_for"],
 }
 
 

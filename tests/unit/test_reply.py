@@ -39,23 +39,29 @@ class TestLaws:
     def test_any_order_of_calls(self, calls: list[tuple[str, str]], provisional: bool, late_at: int) -> None:
         stream = ReplyStream(7, 3, provisional=provisional)
         early, late = stream.read(), None
-        said, closed, settled = "", None, not provisional
+        said, waiting, closed, settled = "", None, None, not provisional
         for number, (name, value) in enumerate(calls):
             if number == late_at:
                 late = stream.read()
+            open_for_text = closed is None and waiting is None
             if name == "delta":
-                assert stream.delta(value) is (closed is None)
-                said += value if closed is None else ""
+                assert stream.delta(value) is open_for_text
+                said += value if open_for_text else ""
             elif name == "settle":
                 assert stream.settle() is (closed is None and not settled)
-                settled = settled or closed is None
+                if closed is None:
+                    settled, closed = True, waiting
+            elif name == "close" and not settled and value != "cancelled":
+                assert stream.close(value, Usage(prompt_tokens=5)) is open_for_text  # type: ignore[arg-type]
+                waiting = waiting or value
             else:
                 did = stream.fail(value) if name == "fail" else stream.close(value, Usage(prompt_tokens=5))  # type: ignore[arg-type]
                 assert did is (closed is None)
                 closed = closed or ("error" if name == "fail" else value)
+            assert stream.closed is (closed is not None)
         if closed is None:
-            assert stream.close("stop")
-            closed = "stop"
+            assert stream.close("cancelled")
+            closed = "cancelled"
         frames = early.poll()
         check(frames, 7, 3)
         assert "".join(frame.delta for frame in frames) == said == stream.text
@@ -63,6 +69,26 @@ class TestLaws:
         assert frames[-1].provisional is not settled
         assert (late or stream.read()).poll() == frames
         assert list(stream.read()) == frames
+
+    def test_a_provisional_reply_that_is_written_closes_when_it_is_settled(self) -> None:
+        stream = ReplyStream(1, 1, provisional=True)
+        ahead, other = stream.read(ahead=True), stream.read()
+        stream.delta("Yes.")
+        assert not ahead.complete
+        assert stream.close("stop", Usage(completion_tokens=1)) and not stream.closed
+        first = ahead.get(10)
+        assert first is not None and first.delta == "Yes." and ahead.complete
+        assert ahead.get(10) is None, "it does not wait for the settling"
+        assert [frame.delta for frame in other.poll()] == ["Yes."] and not other.over
+        assert not stream.delta("No.") and stream.settle()
+        assert [(frame.delta, frame.provisional, frame.finish) for frame in other.poll()] == [("", False, None), ("", False, "stop")]
+        assert stream.usage == Usage(completion_tokens=1)
+
+    def test_a_written_reply_may_still_be_taken_back(self) -> None:
+        stream = ReplyStream(1, 1, provisional=True)
+        stream.delta("Yes.")
+        assert stream.close("stop") and stream.close("cancelled") and not stream.settle()
+        assert [(frame.provisional, frame.finish) for frame in stream.read()] == [(True, None), (True, "cancelled")]
 
     def test_an_empty_reply_is_one_closing_frame(self) -> None:
         stream = ReplyStream(1, 1)

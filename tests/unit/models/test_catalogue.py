@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from edgevoice import models
+from edgevoice.cli.models import named_by
 from edgevoice.models import catalogue, families, trial
 from edgevoice.models.catalogue import DEFAULTS, ENTRIES, Url, Wheel
 from edgevoice.settings import Settings
@@ -15,7 +16,9 @@ from edgevoice.settings import Settings
 
 def test_the_defaults_are_the_models_that_the_default_settings_name():
     settings = Settings()
-    assert set(DEFAULTS) == {settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model}
+    assert set(DEFAULTS) == {settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model,
+                             settings.dialog.turn_model}
+    assert set(named_by(settings)) == set(DEFAULTS), "`edgevoice models pull` fetches them all"
 
 
 def test_the_public_list():

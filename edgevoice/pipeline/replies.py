@@ -1,0 +1,204 @@
+"""The life of replies: each begins here, is made by the brain and the mouth, and ends here, cancelled or committed to history.
+
+Theory: a generation's things (token, ledger, stream) live in one ``_Reply`` and are dropped together; a dead generation's leftovers cannot
+act, since everything they post carries its number.  A speculative reply is made like any other, but behind the core's gate and in a
+provisional stream that no listener is told of; confirmed, the gate opens, the stream is settled and the listeners hear of it; dropped,
+it was never there but for what it cost (``speculation.py``).
+
+Threads: ``played`` is called on the ears' thread, everything else on the loop's.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgevoice.dialog.commands import Event
+from edgevoice.dialog.history import History
+from edgevoice.dialog.ledger import Ledger
+from edgevoice.dialog.table import Kind, State
+from edgevoice.pipeline.brain import Brain, Read, Think
+from edgevoice.pipeline.mouth import Mouth, Utter
+from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.speculation import Account, Effort
+from edgevoice.rt.contract import Core, PlayEvent, Token
+from edgevoice.trace import Trace
+
+KEPT_TURNS = 64
+"""generations whose turn is remembered: as many as the core tells of"""
+
+
+@dataclass(slots=True)
+class _Reply:
+    token: Token
+    user: str | None
+    """what is answered; None for a fixed text, which is not history"""
+    stream: ReplyStream
+    ledger: Ledger = field(default_factory=Ledger)
+    effort: Effort | None = None
+    """what a speculative reply costs"""
+
+
+class _ReadAhead:
+    """The right to read a turn's words ahead (a ``Cancel``), which ends with the turn."""
+
+    def __init__(self) -> None:
+        self._over = False
+
+    def cancel(self) -> None:
+        self._over = True
+
+    def cancelled(self) -> bool:
+        return self._over
+
+    def abort_pointers(self) -> tuple[int, int] | None:
+        return None
+
+
+class Replies:
+    """Owned by the session.  ``post`` may be called on any thread."""
+
+    def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, post: Callable[[Event], None],
+                 trace: Trace, *, reads_ahead: bool = True) -> None:
+        self.history = history
+        self._reads_ahead = reads_ahead
+        self._account = account
+        self._reading = 0, _ReadAhead()
+        self._core, self._brain, self._mouth, self._post, self._trace = core, brain, mouth, post, trace
+        self._replies: dict[int, _Reply] = {}
+        self._turns: dict[int, int] = {}
+        self._turn = 0
+        self._listeners: list[Callable[[ReplyStream], None]] = []
+
+    def listen(self, listener: Callable[[ReplyStream], None]) -> None:
+        """Every reply from now on, as it begins."""
+        self._listeners.append(listener)
+
+    def read_ahead(self, turn: int, text: str) -> None:
+        """Let the model read the conversation up to ``text``, with which the user's words begin."""
+        if self._reading[0] != turn:
+            self.stop_reading()
+            self._reading = turn, _ReadAhead()
+        try:
+            self._brain.submit(Read(turn, self.history.messages(text), self._reading[1]), timeout_s=0)
+        except queue.Full:  # an engine hangs; the reply itself will say so
+            pass
+
+    def stop_reading(self) -> None:
+        """Nothing of the turn will be answered."""
+        self._reading[1].cancel()
+
+    def answer(self, generation: int, turn: int, text: str) -> None:
+        """Let the model answer ``text``."""
+        self._make(self._begin(generation, turn, user=text), text)
+        self._tell(generation)
+
+    def speculate(self, generation: int, turn: int, text: str) -> None:
+        """Let the model answer ``text``, unheard."""
+        self._core.gate(generation)
+        reply = self._begin(generation, turn, user=text, effort=self._account.begin())
+        self._trace.emit("speculation_started", turn=turn, generation=generation, text=text)
+        self._make(reply, text)
+
+    def confirm(self, generation: int, turn: int) -> None:
+        """A speculative reply is the answer: it may sound at once."""
+        self._core.open(generation)
+        reply = self._replies[generation]
+        reply.stream.settle()
+        assert reply.effort is not None
+        self._account.confirm(reply.effort)
+        self._trace.emit("speculation_confirmed", turn=turn, generation=generation, queued=self._core.queued(generation))
+        self._tell(generation)
+
+    def drop(self, generation: int, turn: int) -> None:
+        """A speculative reply is none."""
+        self._core.live.cancel(generation)
+        reply = self._replies.pop(generation)
+        reply.stream.close("cancelled")
+        assert reply.effort is not None
+        self._account.drop(reply.effort)
+        self._trace.emit("speculation_dropped", turn=turn, generation=generation, tokens=reply.effort.tokens,
+                         audio_s=round(reply.effort.audio_s, 3))
+
+    def say(self, generation: int, turn: int, text: str) -> None:
+        """Speak a text of ours, which is no part of the history."""
+        reply = self._begin(generation, turn, user=None)
+        self._tell(generation)
+        reply.stream.delta(text)
+        reply.stream.close("stop")
+        try:
+            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=True), timeout_s=0)
+        except queue.Full:
+            self._told_to_wait(generation, turn)
+            self._post(Event(Kind.DRAINED, generation=generation))
+
+    def cancel(self, generation: int, turn: int, *, heard: bool, barge_in: bool) -> None:
+        """Silence a reply; ``heard``: what was played of it becomes history."""
+        if self._core.live.cancel(generation):
+            self._trace.emit("barge_in_confirmed" if barge_in else "cancel", turn=turn, generation=generation)
+        reply = self._replies.pop(generation, None)
+        if reply is not None:
+            reply.stream.close("cancelled")
+        if heard and reply is not None and reply.user is not None:
+            self.history.commit(reply.user, reply.ledger.heard(self._core.heard(generation)), interrupted=True)
+            self._read_history(turn)
+
+    def commit(self, generation: int) -> None:
+        """A reply was played to its end."""
+        self._core.live.cancel(generation)
+        reply = self._replies.pop(generation, None)
+        if reply is not None and reply.user is not None:
+            self.history.commit(reply.user, reply.stream.text)
+            self._read_history(reply.stream.turn)
+
+    def played(self, event: PlayEvent) -> None:
+        """What happened at the loudspeaker."""
+        turn = self._turns.get(event.generation, self._turn)  # the next turn may have begun
+        facts = {"sample": event.sample, "generation": event.generation, "turn": turn, "frames": event.frames}
+        match event.kind:
+            case "first":
+                self._trace.emit("playback_first_sample", **facts)
+                self._post(Event(Kind.FIRST_AUDIO, sample=event.sample, generation=event.generation))
+            case "end":
+                self._trace.emit("playback_end", **facts)
+                self._post(Event(Kind.DRAINED, sample=event.sample, generation=event.generation))
+            case "paused":
+                self._trace.emit("barge_in_paused", **facts)
+            case "silent":
+                self._trace.emit("playback_silent", **facts)
+            case "underrun":
+                self._trace.emit("underrun", **facts)
+            case "resumed":
+                self._trace.emit("state", state=State.SPEAKING.value, **facts)
+
+    def _told_to_wait(self, generation: int, turn: int) -> None:
+        self._trace.emit("error", turn=turn, generation=generation, stage="session", message="an engine does not end its last replies")
+
+    def _read_history(self, turn: int) -> None:
+        """What is history now, while nobody waits for it."""
+        if self._reads_ahead:
+            self.read_ahead(turn, "")
+
+    def _make(self, reply: _Reply, text: str) -> None:
+        """Set the workers to it."""
+        generation, turn, stream = reply.stream.generation, reply.stream.turn, reply.stream
+        try:
+            self._mouth.submit(Utter(generation, turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger, effort=reply.effort),
+                               timeout_s=0)
+            self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, stream, reply.effort), timeout_s=0)
+        except queue.Full:  # replies of dead generations that do not end: an engine hangs
+            self._told_to_wait(generation, turn)
+            self._post(Event(Kind.FAILED, turn=turn, generation=generation))
+
+    def _tell(self, generation: int) -> None:
+        for listener in self._listeners:
+            listener(self._replies[generation].stream)
+
+    def _begin(self, generation: int, turn: int, user: str | None, effort: Effort | None = None) -> _Reply:
+        token = self._core.live.begin(generation)
+        self._turn = self._turns[generation] = turn
+        self._turns.pop(generation - KEPT_TURNS, None)
+        stream = ReplyStream(generation, turn, provisional=effort is not None, cancel=token)
+        reply = self._replies[generation] = _Reply(token, user, stream, effort=effort)
+        return reply

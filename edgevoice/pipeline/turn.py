@@ -1,0 +1,45 @@
+"""The turn's thread: what an utterance sounds like when it pauses, told as a vote on whether it is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgevoice.engines.protocols import SPEECH_RATE, Float32, TurnEnd
+from edgevoice.pipeline.worker import Worker
+from edgevoice.trace import Trace
+
+SAMPLES = 8 * SPEECH_RATE
+"""as far back as the engine listens"""
+QUEUE = 8
+"""pauses that may wait; only the newest is looked at"""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """``samples`` at 16 kHz end with the pause that began before device frame ``sample``."""
+
+    turn: int
+    sample: int
+    samples: Float32
+
+
+class TurnEnds(Worker[Pause]):
+    """Calls ``vote(turn, sample, probability)`` on its own thread.  A vote that fails is one that is missing: the wait stays as it is."""
+
+    name = "turn"
+
+    def __init__(self, engine: TurnEnd, vote: Callable[[int, int, float], None], trace: Trace) -> None:
+        super().__init__(QUEUE)
+        self._engine, self._vote, self._trace = engine, vote, trace
+
+    def work(self, job: Pause) -> None:
+        if self._jobs.empty():
+            self._vote(job.turn, job.sample, self._engine.probability(job.samples))
+
+    def failed(self, job: Pause, error: Exception) -> None:
+        self._trace.emit("error", turn=job.turn, stage="turn", message=str(error))
+        log.debug("no vote", exc_info=True)

@@ -1,0 +1,96 @@
+"""The end of a turn in a whole conversation: soon after a whole sentence, later after half of one, and fixed where that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgevoice.dialog.table import State
+from edgevoice.pipeline.session import Engines
+from edgevoice.settings import Settings
+from tests.e2e.stage import Stage, spoken
+from tests.fakes.llm import FakeLlm, words
+
+RATE = 16_000
+
+
+def heard(settings: Settings, engines: Engines, samples: np.ndarray) -> Stage:
+    llm = FakeLlm([words("Fine.") for _ in range(12)])
+
+    async def act() -> Stage:
+        async with Stage(settings, dataclasses.replace(engines, llm=llm)) as stage:
+            stage.device.say(samples)
+            assert await stage.until(lambda: stage.session.machine.state is State.FOLLOWUP)
+        return stage
+
+    return asyncio.run(act())
+
+
+def moon(engines: Engines) -> np.ndarray:
+    made: np.ndarray = spoken(engines.tts, "Tell me something about the moon.", RATE)
+    return made
+
+
+def waits(stage: Stage) -> list[float]:
+    """ms from the last speech, as the ears saw it, to the end of the turn."""
+    return [(row["sample"] - row["last_speech"]) * 1000 / RATE for row in stage.trace.events() if row["event"] == "endpoint"]
+
+
+class Certain:
+    """A ``TurnEnd`` of one opinion."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def probability(self, samples: np.ndarray) -> float:
+        return self.value
+
+    def close(self) -> None:
+        pass
+
+
+def fixed(settings: Settings) -> Settings:
+    return dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, endpointing="fixed"))
+
+
+def test_a_fixed_wait_is_fixed(settings: Settings, engines: Engines) -> None:
+    stage = heard(fixed(settings), engines, moon(engines))
+    (wait,) = waits(stage)
+    assert wait == pytest.approx(settings.dialog.endpoint_ms, abs=40)
+    assert not [row for row in stage.trace.events() if row["event"] == "turn_vote"]
+
+
+def test_a_whole_sentence_is_answered_sooner(settings: Settings, engines: Engines) -> None:
+    stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines))
+    (wait,) = waits(stage)
+    assert wait < settings.dialog.endpoint_ms - 100
+    assert any(row["probability"] is not None for row in stage.trace.events() if row["event"] == "turn_vote")
+
+
+def test_half_a_sentence_is_waited_for_and_becomes_one_question(settings: Settings, engines: Engines) -> None:
+    halves = [spoken(engines.tts, text, RATE) for text in ("Set a timer for,", "ten minutes.")]
+    quiet = np.zeros(int(0.75 * RATE), np.int16)
+    stage = heard(settings, engines, np.concatenate([halves[0], quiet, halves[1]]))
+    finals = [row["text"] for row in stage.trace.events() if row["event"] == "stt_final"]
+    assert len(finals) == 1, "the fixed wait of 600 ms would have cut it in two"
+    assert "timer" in finals[0].lower() and "minutes" in finals[0].lower()
+
+
+def test_without_the_model_words_and_silence_decide(settings: Settings, engines: Engines) -> None:
+    stage = heard(settings, dataclasses.replace(engines, turn_end=None), moon(engines))
+    (wait,) = waits(stage)
+    assert wait == pytest.approx(settings.dialog.endpoint_ms, abs=40)
+    assert all(row["probability"] is None for row in stage.trace.events() if row["event"] == "turn_vote")
+
+
+def test_a_model_that_raises_costs_its_vote_alone(settings: Settings, engines: Engines) -> None:
+    class Broken(Certain):
+        def probability(self, samples: np.ndarray) -> float:
+            raise RuntimeError("no such luck")
+
+    stage = heard(settings, dataclasses.replace(engines, turn_end=Broken(0.0)), moon(engines))
+    assert len(waits(stage)) == 1
+    assert [row["message"] for row in stage.trace.events() if row["event"] == "error"] == ["no such luck"]

@@ -1,0 +1,24 @@
+"""Sound cards as they are asked for, and one channel of several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgevoice.errors import DeviceError
+from edgevoice.rt.cards import Card, require_channels
+from edgevoice.rt.pyaudio_device import one_channel
+
+CARD = Card(3, "USB mic", "ALSA", 2, 0, 48000.0, True, False)
+
+
+def test_a_card_with_too_few_channels_is_named_with_what_it_has() -> None:
+    require_channels(CARD, 2)
+    with pytest.raises(DeviceError, match=r"input device 3 'USB mic' has 2 channels, and audio.channels asks for 4"):
+        require_channels(CARD, 4)
+
+
+@pytest.mark.parametrize(("channel", "heard"), [(1, [100, -7, 32767]), (2, [201, -8, 32767]), (0, [150, -7, 32767])])
+def test_one_channel_or_the_mean_of_all_without_overflow(channel: int, heard: list[int]) -> None:
+    captured = np.array([[100, 201], [-7, -8], [32767, 32767]], np.int16)
+    np.testing.assert_array_equal(one_channel(captured, channel), np.array(heard, np.int16))

@@ -1,0 +1,54 @@
+"""How long to wait for more: what each vote does, and that no vote leaves the limits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
+
+RULE = WaitRule(150.0, 1200.0, 600.0)
+WORDS = ("set", "a", "timer", "for", "what", "is", "the", "time", "b", "r", "four", "two", "and", "coffee", "please", "you", "it")
+
+
+def test_nothing_known_waits_as_a_fixed_rule_does() -> None:
+    assert wait_ms(Votes(), RULE) == 600.0
+
+
+@pytest.mark.parametrize("text", [
+    "Set a timer for.", "Turn on the light in the", "I need eggs, milk, and", "Where can I find the?", "How long does it take to",
+    "Well, I was thinking that", "What is the", "Can I", "Tell me a story about", "Um"])
+def test_words_that_want_more_wait_long_however_final_they_sound(text: str) -> None:
+    assert wait_ms(Votes(0.99, text), RULE) == RULE.longest
+
+
+@pytest.mark.parametrize("text", ["The name is spelled B, R.", "My number is four, two", "It is 4 2 7", "A B C"])
+def test_who_spells_or_counts_is_waited_for(text: str) -> None:
+    assert wait_ms(Votes(0.99, text), RULE) == RULE.longest
+
+
+@pytest.mark.parametrize("text", ["What's the weather like?", "What time is it?", "Where are you from?", "Turn off the kitchen light.",
+                                  "A latte with milk, please.", "Stop.", "Play the Beatles."])
+def test_whole_sentences_that_sound_final_are_answered_soon(text: str) -> None:
+    assert wait_ms(Votes(0.97, text), RULE) < 350.0
+
+
+def test_a_whole_question_is_not_kept_waiting_by_a_doubtful_sound() -> None:
+    assert wait_ms(Votes(0.02, "What is the weather today?"), RULE) < 650.0 < wait_ms(Votes(0.02, "Half an hour."), RULE)
+
+
+def test_who_pauses_long_is_given_more_than_before() -> None:
+    assert wait_ms(Votes(0.97, "Play the Beatles.", (500.0, 300.0)), RULE) == pytest.approx(650.0)
+    assert wait_ms(Votes(0.97, "Play the Beatles.", (5000.0,)), RULE) == RULE.longest
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.one_of(st.none(), st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)),
+       st.lists(st.floats(0, 3000), max_size=3), st.floats(50, 500), st.floats(500, 3000))
+def test_the_wait_stays_within_its_limits_and_never_grows_with_certainty(
+        one: float, other: float, text: str | None, pauses: list[float], shortest: float, longest: float) -> None:
+    rule = WaitRule(shortest, longest, (shortest + longest) / 2)
+    low, high = sorted((one, other))
+    unsure, sure = (wait_ms(Votes(probability, text, pauses), rule) for probability in (low, high))
+    assert shortest <= sure <= unsure + 1e-9 <= longest + 1e-6
+    assert shortest <= wait_ms(Votes(None, text, pauses), rule) <= longest
