@@ -89,6 +89,7 @@ cdef extern from "host.h" nogil:
     ev_write_state ev_host_write(ev_rt *rt, uint64_t generation, const int16_t *samples, uint64_t frames, c_bool last,
                                  uint64_t timeout_ns, uint64_t *taken)
     uint64_t ev_host_queued(ev_rt *rt, uint64_t generation)
+    bint ev_host_full(ev_rt *rt)
     uint64_t ev_host_heard(ev_rt *rt, uint64_t generation)
     c_bool ev_host_pause(ev_rt *rt, uint64_t generation)
     c_bool ev_host_resume(ev_rt *rt, uint64_t generation)

@@ -252,6 +252,10 @@ cdef class Core:
     def queued(self, generation):
         return ev_host_queued(self.rt, _generation(generation))
 
+    @property
+    def full(self):
+        return ev_host_full(self.rt)
+
     def heard(self, generation):
         return ev_host_heard(self.rt, _generation(generation))
 

@@ -146,6 +146,11 @@ uint64_t ev_host_queued(ev_rt *rt, uint64_t generation)
     }
 }
 
+bool ev_host_full(ev_rt *rt)
+{
+    return ev_ring_depth(&rt->play) > rt->play.mask;
+}
+
 bool ev_host_pause(ev_rt *rt, uint64_t generation)
 {
     if (generation == 0 || ev_live_current(rt->live) != generation)

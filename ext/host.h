@@ -38,6 +38,8 @@ ev_write_state ev_host_write(ev_rt *rt, uint64_t generation, const int16_t *samp
                              uint64_t *taken);
 /* Frames written and not yet played; 0 for a generation that is not live. */
 uint64_t ev_host_queued(ev_rt *rt, uint64_t generation);
+/* Any thread: whether a write would have to wait for the callback, whatever it is that fills the ring. */
+bool ev_host_full(ev_rt *rt);
 uint64_t ev_host_heard(ev_rt *rt, uint64_t generation);
 bool ev_host_pause(ev_rt *rt, uint64_t generation);
 bool ev_host_resume(ev_rt *rt, uint64_t generation);

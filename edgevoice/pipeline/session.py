@@ -247,7 +247,8 @@ class Session:
         if self._mouth.idle and self._brain.idle:
             return quiet
         generation = self._core.live.current()
-        return quiet and self._mouth.writing and generation > 0 and self._core.queued(generation) >= self._core.hop
+        waits = self._core.full or (generation > 0 and self._core.queued(generation) >= self._core.hop)
+        return quiet and self._mouth.writing and waits
 
     # The loop's side.
 

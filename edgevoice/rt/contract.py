@@ -237,6 +237,10 @@ class Core(Protocol):
     def queued(self, generation: int) -> int:
         """Frames of ``generation`` written but not yet played."""
 
+    @property
+    def full(self) -> bool:
+        """Whether a ``write`` would have to wait for the device: what fills the ring may as well be of a dead generation."""
+
     def heard(self, generation: int) -> int:
         """Frames of ``generation`` played so far (0 for one unknown; kept for at least the last 64 generations)."""
 

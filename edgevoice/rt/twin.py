@@ -148,6 +148,11 @@ class Core(Rt):
                 return 0
             return self._written[1] - self._heard.get(generation, 0)
 
+    @property
+    def full(self) -> bool:
+        with self._changed:
+            return len(self._play) == self._playback_slots
+
     def heard(self, generation: int) -> int:
         with self._changed:
             return self._heard.get(generation_number(generation), 0)

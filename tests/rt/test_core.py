@@ -173,6 +173,17 @@ class TestPlayback:
         assert kinds(core) == [("first", 1, 0, 0), ("end", 1, 3000, 3000)]
         assert (core.heard(1), core.queued(1), balanced(core).played, balanced(core).underruns) == (3000, 0, 3000, 0)
 
+    def test_a_ring_full_of_a_dead_reply_has_room_after_the_next_period(self, core: Any) -> None:
+        core.live.begin(1)
+        assert not core.full
+        core.write(1, ramp(core.playback_frames), timeout_s=0)
+        assert core.full
+        core.live.cancel(1)
+        core.live.begin(2)
+        assert core.full and core.write(2, ramp(10), timeout_s=0) == 0
+        run(core, HOP, HOP)
+        assert not core.full and core.write(2, ramp(10), timeout_s=0) == 10
+
     def test_an_empty_last_ends_the_reply(self, core: Any) -> None:
         core.live.begin(1)
         core.write(1, ramp(100))

@@ -24,6 +24,7 @@ RATE = 16000
 @pytest.mark.slow
 @pytest.mark.pulse
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+@pytest.mark.timeout(1200)
 def test_ten_minutes_come_back_bit_for_bit(tmp_path: Path) -> None:
     seconds = float(os.environ.get("EDGEVOICE_SOAK_SECONDS", "600"))
     with PulseServer(tmp_path / "server") as server, subprocess.Popen(
