@@ -44,6 +44,13 @@ def load_vad(settings: Settings) -> Vad:
 
 
 def load_wake(settings: Settings) -> WakeWord:
+    """One that can be exchanged (``ExchangeableWake``), for what ``open_wake`` makes of other settings."""
+    from edgevoice.engines.exchange import ExchangeableWake
+
+    return ExchangeableWake(open_wake(settings))
+
+
+def open_wake(settings: Settings) -> WakeWord:
     from edgevoice.engines import wake
 
     model = settings.wake.keyword_model

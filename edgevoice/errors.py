@@ -10,6 +10,8 @@ from __future__ import annotations
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
+EXIT_RESTART = 75
+"""BSD's EX_TEMPFAIL: it ended in order and wants to be started again, as whoever asked for a restart meant"""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as a shell reports it"""
 EXIT_PIPE = 141

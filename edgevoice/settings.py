@@ -6,6 +6,7 @@ them.  ``config.py`` reads files into these types and checks them by the metadat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,6 +159,36 @@ class DialogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """The broker that the house speaks with."""
+
+    host: str = key("", "name or address of the broker; empty for no MQTT")
+    port: int = key(0, "its port; 0 for 1883, or 8883 with TLS", low=0, high=65535)
+    protocol: str = key("5", "version of MQTT", choices=("5", "3.1.1"))
+    id: str = key("", "this device in every topic: letters, digits, - and _; empty for one made of the host's name and its machine id")
+    name: str = key("", "what people call it, in Home Assistant; empty for the host's name")
+    prefix: str = key("edgevoice", "first level of every topic")
+    username: str = key("", "user at the broker")
+    password_file: str = key(
+        "", "file that holds the password and nothing else; empty for the systemd credential mqtt-password, where there is one")
+    tls: bool = key(False, "speak TLS")
+    ca_file: str = key("", "certificates (PEM) of who may vouch for the broker; empty for the system's")
+    cert_file: str = key("", "this device's certificate (PEM), where the broker asks for one")
+    key_file: str = key("", "its key (PEM)")
+    keepalive_s: int = key(15, "silence after which the connection is tested; twice that finds a dead one", low=5, high=3600, unit="s")
+    session_s: int = key(60, "commands sent while the device was away for no longer are kept for it by the broker (MQTT 5)",
+                         low=0, high=86400, unit="s")
+    words: bool = key(False, "publish what was said and answered; otherwise events and replies carry lengths and times")
+    commands_per_s: int = key(10, "commands obeyed in a second, on average; five times that of those that stop something; 0 for any number",
+                              low=0, high=10000, unit="commands")
+    health_s: int = key(30, "between two reports of health where nothing changes", low=1, high=3600, unit="s")
+    events: int = key(5000, "events kept on the disk while the broker is away; past that the oldest go", low=0, high=1000000)
+    folder: str = key("", "where they are kept; empty for $STATE_DIRECTORY, else $XDG_STATE_HOME/edgevoice, else ~/.local/state/edgevoice")
+    discovery: bool = key(True, "let Home Assistant find the device")
+    discovery_prefix: str = key("homeassistant", "topic under which it looks")
+
+
+@dataclass(frozen=True, slots=True)
 class PathSettings:
     """Where things are kept."""
 
@@ -176,6 +207,7 @@ class Settings:
     llm: LlmSettings = field(default_factory=LlmSettings)
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
     paths: PathSettings = field(default_factory=PathSettings)
 
 
@@ -192,6 +224,9 @@ class Rule:
 def _whole_hop_ms(rate: int) -> int:
     """The shortest hop of at least 10 ms that holds a whole number of frames."""
     return next(ms for ms in range(10, 1001) if rate * ms % 1000 == 0)
+
+
+_LEVEL = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 RULES = (
@@ -221,5 +256,16 @@ RULES = (
          lambda s: f"is more than half of llm.context ({s.llm.context})", lambda s: "the conversation needs the other half"),
     Rule(("dialog.first_chunk_words", "tts.max_chunk_words"), lambda s: s.dialog.first_chunk_words > s.tts.max_chunk_words,
          lambda s: f"is more than tts.max_chunk_words ({s.tts.max_chunk_words})", lambda s: "the first piece is the shortest"),
+    Rule(("mqtt.id",), lambda s: not _LEVEL.fullmatch(s.mqtt.id),
+         lambda s: "cannot be a level of a topic", lambda s: "letters, digits, - and _, 64 at most"),
+    Rule(("mqtt.prefix",), lambda s: not s.mqtt.prefix or not _LEVEL.fullmatch(s.mqtt.prefix),
+         lambda s: "cannot be the first level of a topic", lambda s: "letters, digits, - and _, 64 at most"),
+    Rule(("mqtt.discovery_prefix",), lambda s: not s.mqtt.discovery_prefix or not _LEVEL.fullmatch(s.mqtt.discovery_prefix),
+         lambda s: "cannot be the first level of a topic", lambda s: "letters, digits, - and _, 64 at most"),
+    Rule(("mqtt.cert_file", "mqtt.key_file"), lambda s: bool(s.mqtt.cert_file) != bool(s.mqtt.key_file),
+         lambda s: "stands without mqtt.key_file" if s.mqtt.cert_file else "is empty, and mqtt.key_file is not",
+         lambda s: "a certificate and its key go together"),
+    Rule(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), lambda s: not s.mqtt.tls and bool(s.mqtt.ca_file or s.mqtt.cert_file),
+         lambda s: "leaves the certificates unused", lambda s: "set mqtt.tls = true, or take them out"),
 )
 """Checked where each key by itself is right."""

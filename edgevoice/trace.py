@@ -24,7 +24,7 @@ TURN_EVENTS = (
     "barge_in_rejected", "playback_silent", "error")
 """The names that programs may rely on."""
 LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "tts_chunk_done", "prefill", "earcon", "user_audio", "underrun",
-               "cancel", "muted", "volume", "device", "turn_vote", "health")
+               "cancel", "muted", "volume", "device", "turn_vote", "health", "settings")
 """Detail for the timeline; may change.  ``tts_chunk_done`` says with ``frames`` how long the chunk plays, in device frames."""
 EVENTS = frozenset(TURN_EVENTS + LANE_EVENTS)
 
@@ -35,7 +35,7 @@ class Trace:
     def __init__(self, clock: Clock, limit: int = 200_000) -> None:
         self.position: Callable[[], int] | None = None
         """the device's frames captured so far; any thread may ask"""
-        self._clock = clock
+        self.clock = clock
         self._events: collections.deque[dict[str, Any]] = collections.deque(maxlen=limit)
         self._emitted = 0
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
@@ -53,7 +53,7 @@ class Trace:
             raise ValueError(f"unknown trace event {event!r}")
         if sample is None and self.position is not None and event in TURN_EVENTS:
             sample = self.position()
-        row: dict[str, Any] = {"t": self._clock.now() if t is None else t, "event": event}
+        row: dict[str, Any] = {"t": self.clock.now() if t is None else t, "event": event}
         for name, value in (("sample", sample), ("turn", turn), ("generation", generation)):
             if value is not None:
                 row[name] = value

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from edgevoice.live_view import LiveView
 
     if reason is None:
-        from edgevoice.cli import run as daemon
+        from edgevoice import daemon
 
         print("edgevoice: a microphone is here: say \"okay nabu\" and ask something; Ctrl-C ends it", file=sys.stderr)
         settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, barge_in="wake"))

@@ -22,6 +22,8 @@ class Event:
     text: str = ""
     timer: int = 0
     over: bool = False
+    voice: bool = False
+    """of SAY: with the volume of answers, not of announcements"""
 
 
 EarconName = Literal["listening", "done", "error", "muted", "unmuted"]

@@ -241,7 +241,7 @@ class Machine:
         self._alive = 0
 
     def _speak(self, event: Event) -> None:
-        self._fixed(event.text, announcement=True)
+        self._fixed(event.text, announcement=not event.voice)
 
     def _apologize(self, _: Event) -> None:
         self._earcon("error")

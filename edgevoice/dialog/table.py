@@ -50,6 +50,8 @@ class Kind(StrEnum):
     FAILED = "failed"
     TIMEOUT = "timeout"
     STOP = "stop"
+    RESUME = "resume"
+    """whoever spoke over the reply did not mean to interrupt it, says somebody elsewhere"""
     SAY = "say"
     ASK = "ask"
 
@@ -127,6 +129,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.HOLDING, _K.TURN_EMPTY, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.TURN_STOP, _S.IDLE, ("interrupt", "take_over", "earcon_done")),
     Row(_S.HOLDING, _K.TIMEOUT, _S.SPEAKING, ("stop_overhearing", "resume")),
+    Row(_S.HOLDING, _K.RESUME, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.HOLDING, _K.LISTEN, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
     Row(_S.HOLDING, _K.DRAINED, _S.LISTENING, ("commit", "take_over")),

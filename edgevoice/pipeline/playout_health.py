@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgevoice.clock import Clock
+from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.minute import LastMinute
 from edgevoice.pipeline.playout import Estimate, Mode
 from edgevoice.rt.contract import Core
@@ -50,21 +51,27 @@ class PlayoutLimits:
 LIMITS = PlayoutLimits()
 
 
-def alerts(health: PlayoutHealth, limits: PlayoutLimits = LIMITS) -> list[str]:
+def alerts(health: PlayoutHealth, limits: PlayoutLimits = LIMITS) -> list[Alert]:
     """What is beyond the limits, a sentence each, with the figure and the limit."""
     found = []
     if health.underruns_per_minute > limits.underruns_per_minute:
-        found.append(f"playback ran dry {health.underruns_per_minute} times in the last minute (more than {limits.underruns_per_minute}): "
-                     "the sound has gaps, its source is too slow")
+        found.append(Alert(
+            "playout_gaps",
+            f"playback ran dry {health.underruns_per_minute} times in the last minute (more than {limits.underruns_per_minute}): "
+            "the sound has gaps, its source is too slow"))
     if health.depth_least_s is not None and health.depth_least_s < limits.least_depth_s:
-        found.append(f"only {1000 * health.depth_least_s:.0f} ms of sound waited at one moment of the last reply (less than "
-                     f"{1000 * limits.least_depth_s:.0f} ms): it was about to have a gap")
+        found.append(Alert(
+            "playout_shallow", f"only {1000 * health.depth_least_s:.0f} ms of sound waited at one moment of the last reply (less than "
+            f"{1000 * limits.least_depth_s:.0f} ms): it was about to have a gap"))
     if health.mode == "live" and health.depth_s > limits.most_depth_s:
-        found.append(f"{1000 * health.depth_s:.0f} ms of a live stream wait to be played (more than {1000 * limits.most_depth_s:.0f} ms): "
-                     "what is heard is late by so much")
+        found.append(Alert(
+            "playout_late",
+            f"{1000 * health.depth_s:.0f} ms of a live stream wait to be played (more than {1000 * limits.most_depth_s:.0f} ms): "
+            "what is heard is late by so much"))
     if health.jitter_p95_s is not None and health.jitter_p95_s > limits.jitter_p95_s:
-        found.append(f"one piece of sound in twenty comes more than {1000 * health.jitter_p95_s:.0f} ms late (limit "
-                     f"{1000 * limits.jitter_p95_s:.0f} ms)")
+        found.append(Alert(
+            "playout_jitter", f"one piece of sound in twenty comes more than {1000 * health.jitter_p95_s:.0f} ms late (limit "
+            f"{1000 * limits.jitter_p95_s:.0f} ms)"))
     return found
 
 

@@ -88,7 +88,7 @@ class Session:
             barge_in_words=dialog.barge_in_words, listen_timeout_s=dialog.listen_timeout_s,
             followup_s=dialog.followup_s, earcons=dialog.earcons, speculation=dialog.speculation,
             speculations_a_turn=dialog.speculation_attempts), affordable=lambda: self._account.affordable())
-        self._core, self._trace = core, trace
+        self._core, self._trace, self._wake = core, trace, engines.wake
         self._earcons = earcons(core.rate)
         self._recognizer = Recognizer(engines.stt, self.post, trace)
         self._account = Account(clock, budget=dialog.speculation_budget, max_celsius=dialog.speculation_max_celsius)
@@ -175,6 +175,16 @@ class Session:
             self._core.disarm()
 
     @property
+    def wake(self) -> WakeWord | None:
+        """The wake word detector; it belongs to the ears."""
+        return self._wake
+
+    @property
+    def rate(self) -> int:
+        """Device frames in a second."""
+        return self._core.rate
+
+    @property
     def history(self) -> History:
         return self._replies.history
 
@@ -198,9 +208,9 @@ class Session:
 
     # Commands of the edges, from the loop's thread.
 
-    def say(self, text: str) -> None:
-        """An announcement: now if nobody speaks, otherwise when the conversation pauses."""
-        self.post(Event(Kind.SAY, text=text))
+    def say(self, text: str, *, voice: bool = False) -> None:
+        """An announcement: now if nobody speaks, otherwise when the conversation pauses.  ``voice``: as loud as answers are."""
+        self.post(Event(Kind.SAY, text=text, voice=voice))
 
     def ask(self, text: str) -> None:
         """A typed question, answered aloud."""
@@ -212,6 +222,10 @@ class Session:
 
     def stop_speaking(self) -> None:
         self.post(Event(Kind.STOP))
+
+    def resume(self) -> None:
+        """A reply that is paused because somebody speaks goes on."""
+        self.post(Event(Kind.RESUME))
 
     @property
     def muted(self) -> bool:

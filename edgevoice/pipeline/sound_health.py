@@ -11,6 +11,7 @@ from typing import Any
 
 from edgevoice.clock import Clock
 from edgevoice.pipeline import playout_health
+from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.minute import LastMinute
 from edgevoice.pipeline.playout_health import PlayoutHealth
 from edgevoice.rt.contract import LATE_MS, Core, Counters, FrontState, Lateness
@@ -33,7 +34,7 @@ class SoundHealth:
     """the rings' memory cannot be swapped out"""
     fifo: bool
     """the front end runs under SCHED_FIFO"""
-    alerts: tuple[str, ...]
+    alerts: tuple[Alert, ...]
     """what is wrong, a sentence each, the worst first; empty where nothing is"""
 
     def document(self) -> dict[str, Any]:
@@ -65,54 +66,65 @@ class SoundMeter:
         alerts = [*_of_device(device), *_of_counters(now, then, self._core.rate), *self._of_lateness(now, then), *_of_front(front),
                   *playout_health.alerts(playout)]
         return SoundHealth(device, now.counters, now.lateness, front, playout, self._core.locked, front is not None and front.fifo,
-                           tuple(alerts))
+            tuple(alerts))
 
     def _noted(self) -> tuple[_Note, _Note]:
         """(now, a minute ago)"""
         now = _Note(self._core.counters(), self._core.lateness())
         return now, self._minute.note(self._clock.now(), now)
 
-    def _of_lateness(self, now: _Note, then: _Note) -> list[str]:
+    def _of_lateness(self, now: _Note, then: _Note) -> list[Alert]:
         minute = Lateness(tuple(a - b for a, b in zip(now.lateness.counts, then.lateness.counts, strict=True)), now.lateness.worst_s)
         usual = minute.beyond(USUAL)
         if usual is None or usual <= self._allowed_late_ms:
             return []
         least = max(edge for edge in (0, *LATE_MS) if edge < usual)
-        return [f"one callback of the sound card in a hundred comes {least} ms late or more (sound is lost from "
-                f"{self._allowed_late_ms:.0f} ms on): the machine is too busy, or real-time rights are missing; a longer audio.latency_ms "
-                "helps"]
+        return [Alert("callbacks_late", f"one callback of the sound card in a hundred comes {least} ms late or more (sound is lost from "
+                      f"{self._allowed_late_ms:.0f} ms on): the machine is too busy, or real-time rights are missing; a longer "
+                      "audio.latency_ms helps")]
 
 
-def _of_device(device: DeviceState | None) -> list[str]:
-    return [] if device is None or device.problem is None else [f"no sound: {device.problem}"]
+def _of_device(device: DeviceState | None) -> list[Alert]:
+    return [] if device is None or device.problem is None else [Alert("no_sound", f"no sound: {device.problem}", severe=True)]
 
 
-def _of_counters(now: _Note, then: _Note, rate: int) -> list[str]:
+def _of_counters(now: _Note, then: _Note, rate: int) -> list[Alert]:
     found = []
     dropped = now.counters.dropped - then.counters.dropped
     if dropped:
-        found.append(f"{1000 * dropped / rate:.0f} ms of the microphone's sound were thrown away in the last minute: who listens was held "
-                     "up for longer than the capture ring lasts (audio.capture_ms)")
+        found.append(Alert(
+            "capture_dropped",
+            f"{1000 * dropped / rate:.0f} ms of the microphone's sound were thrown away in the last minute: who listens was held "
+            "up for longer than the capture ring lasts (audio.capture_ms)"))
     overflows = now.counters.xruns_in - then.counters.xruns_in
     if overflows:
-        found.append(f"the sound card lost the microphone's sound {overflows} times in the last minute (input overflow): the audio thread "
-                     "came too late; give it real-time rights, or a longer audio.latency_ms")
+        found.append(Alert(
+            "capture_overflow",
+            f"the sound card lost the microphone's sound {overflows} times in the last minute (input overflow): the audio thread "
+            "came too late; give it real-time rights, or a longer audio.latency_ms"))
     underflows = now.counters.xruns_out - then.counters.xruns_out
     if underflows:
-        found.append(f"the loudspeaker had nothing to play {underflows} times in the last minute (output underflow): the audio thread came "
-                     "too late; give it real-time rights, or a longer audio.latency_ms")
+        found.append(Alert(
+            "playback_underflow",
+            f"the loudspeaker had nothing to play {underflows} times in the last minute (output underflow): the audio thread came "
+            "too late; give it real-time rights, or a longer audio.latency_ms"))
     lost = now.counters.events_lost - then.counters.events_lost
     if lost:
-        found.append(f"{lost} events of the loudspeaker found nobody to take them in the last minute: who listens was held up")
+        found.append(Alert(
+            "play_events_lost", f"{lost} events of the loudspeaker found nobody to take them in the last minute: who listens was held up"))
     return found
 
 
-def _of_front(front: FrontState | None) -> list[str]:
+def _of_front(front: FrontState | None) -> list[Alert]:
     found = []
     if front is not None and front.cancelling and front.noncausal:
-        found.append("the microphone hears the loudspeaker before the core is told what plays, so its echo cannot be cancelled: capture "
-                     "and playback are buffered unlike; set audio.latency_ms anew, or use one card for both")
+        found.append(Alert(
+            "echo_noncausal",
+            "the microphone hears the loudspeaker before the core is told what plays, so its echo cannot be cancelled: capture "
+            "and playback are buffered unlike; set audio.latency_ms anew, or use one card for both"))
     if front is not None and front.cancelling and front.useless:
-        found.append("the device's own voice is plainly in the microphone's signal, and none of it can be taken off: look for clipping "
-                     "(turn the loudspeaker or the microphone down) and for sound effects of the card")
+        found.append(Alert(
+            "echo_useless",
+            "the device's own voice is plainly in the microphone's signal, and none of it can be taken off: look for clipping "
+            "(turn the loudspeaker or the microphone down) and for sound effects of the card"))
     return found

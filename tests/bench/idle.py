@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from edgevoice.benchmarks import Result, progress, run_child
-from edgevoice.cli.run import WATCH_S
+from edgevoice.daemon import WATCH_S
 from edgevoice.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -40,6 +40,11 @@ MISFITS = [
     ("[dialog]\npause_ms = 900", 2, "dialog.pause_ms"),
     ("[llm]\ncontext = 300\nmax_tokens = 280", 3, "llm.max_tokens"),
     ("[tts]\nmax_chunk_words = 4\n[dialog]\nfirst_chunk_words = 9", 4, "dialog.first_chunk_words"),
+    ('[mqtt]\nid = "kitchen/1"', 2, "mqtt.id"),
+    ('[mqtt]\nprefix = ""', 2, "mqtt.prefix"),
+    ('[mqtt]\ndiscovery_prefix = "home/+"', 2, "mqtt.discovery_prefix"),
+    ('[mqtt]\ntls = true\ncert_file = "c.pem"', 3, "mqtt.cert_file"),
+    ('[mqtt]\nca_file = "ca.pem"', 2, "mqtt.tls"),
 ]
 
 
@@ -86,7 +91,7 @@ class TestAccepted:
 class TestRefused:
     @pytest.mark.parametrize(("text", "expected"), [
         ("[vda]\nonset = 0.4", "1: [vda] is not a section; did you mean 'vad'?"),
-        ("[zzz]", "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, paths"),
+        ("[zzz]", "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, paths"),
         ("[vad]\nonsett = 0.4", "2: vad.onsett = 0.4: is not a setting; did you mean 'onset'?"),
         ("[vad]\n\nrate = 1", "3: vad.rate = 1: is not a setting; it belongs to [audio]"),
         ("[paths]\nqqqq = 1", "2: paths.qqqq = 1: is not a setting; [paths] knows models"),

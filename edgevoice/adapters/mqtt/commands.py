@@ -1,0 +1,247 @@
+"""Commands: which are obeyed, in what order, and what is answered.
+
+Theory: a message is judged on the connection's thread and then handed to the loop.  What stops something (``CONTROL``) is handed over at
+once, however many others wait, has a budget of its own that others cannot use up, and is carried out in the loop's next step; of the others
+at most ``MOST_WAITING`` may be on their way.  Refusals are answered as often as commands may come, and counted beyond that: a flood is not
+answered with a flood.
+
+Laws: nothing retained, expired, malformed, too large, unknown, meant for another device, seen before or too much is acted on; whatever
+comes, nothing is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import hashlib
+import inspect
+import json
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgevoice.adapters.mqtt import schemas
+from edgevoice.adapters.mqtt.house import Failed, Verb
+from edgevoice.adapters.mqtt.link import Incoming, Message
+from edgevoice.adapters.mqtt.topics import Topics
+
+log = logging.getLogger(__name__)
+
+CONTROL = frozenset({"barge_in", "stop", "cancel", "mute"})
+MOST_BYTES = 8192
+"""of a payload"""
+MOST_WAITING = 16
+REMEMBERED = 512
+"""commands that are known again"""
+BURST_S = 2.0
+"""seconds of the rate that may come at once"""
+CONTROL_TIMES = 5
+"""as many of CONTROL as of the others"""
+REFUSALS_PER_S = 20.0
+
+
+class Refused(Exception):
+    """``reason`` is one of ``schemas.REASONS``."""
+
+    def __init__(self, reason: str, text: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.reason, self.data = reason, data
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    verb: str
+    arguments: dict[str, Any]
+    id: str
+    message: Incoming
+    began: float
+
+
+class _Bucket:
+    """``per_s`` on average, ``BURST_S`` of that at once; 0 is any number."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s, self._most = per_s, max(1.0, per_s * BURST_S)
+        self._left, self._at = self._most, 0.0
+
+    def take(self, now: float) -> bool:
+        if not self._per_s:
+            return True
+        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+class Commands:
+    """``take`` on the connection's thread; ``answer`` is called on any and must not wait."""
+
+    def __init__(self, topics: Topics, verbs: Mapping[str, Verb], loop: asyncio.AbstractEventLoop, answer: Callable[[Message], None], *,
+                 per_s: float) -> None:
+        self._topics, self._verbs, self._loop, self._answer = topics, verbs, loop, answer
+        self._normal, self._control = _Bucket(per_s), _Bucket(per_s * CONTROL_TIMES)
+        self._refusals = _Bucket(REFUSALS_PER_S)
+        self._seen: collections.OrderedDict[str, dict[str, Any]] = collections.OrderedDict()
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.obeyed = 0
+        self.refused: collections.Counter[str] = collections.Counter()
+        """by reason"""
+        self.unanswered = 0
+
+    def take(self, message: Incoming) -> None:
+        """Judge a message and hand it on, or refuse it."""
+        began = time.monotonic()
+        verb = self._topics.verb_of(message.topic)
+        try:
+            job = self._judge(verb, message, began)
+        except Refused as refusal:
+            self.refused[refusal.reason] += 1
+            if self._refusals.take(began):
+                self._result(verb or "unknown", _id_in(message), message, began, refusal.reason, str(refusal), refusal.data)
+            else:
+                self.unanswered += 1
+            return
+        control = job.verb in CONTROL
+        if not control:
+            self._waiting += 1
+        try:
+            self._loop.call_soon_threadsafe(self._do if control else self._do_waited, job)
+        except RuntimeError:  # the loop has ended: so has the device
+            self._waiting = 0
+
+    def _judge(self, verb: str | None, message: Incoming, now: float) -> _Job:
+        if message.retain:
+            raise Refused("retained", "a retained command would be obeyed again at every connect: publish it without retain")
+        if not (self._control if verb in CONTROL else self._normal).take(now):
+            raise Refused("too_many", "more commands a second than mqtt.commands_per_s")
+        if verb is None and not message.topic.startswith(f"{self._topics.root}/"):
+            raise Refused("other_device", f"this is {self._topics.id}")
+        if verb is None or verb not in schemas.COMMANDS or verb not in self._verbs:
+            raise Refused("unknown", f"there are {', '.join(self._verbs)}")
+        if len(message.payload) > MOST_BYTES:
+            raise Refused("oversized", f"{len(message.payload)} bytes; at most {MOST_BYTES}")
+        arguments = _parsed(message.payload)
+        if (told := schemas.wrong(schemas.COMMANDS[verb], arguments)) is not None:
+            raise Refused("malformed", told)
+        if arguments.get("device", self._topics.id) != self._topics.id:
+            raise Refused("other_device", f"this is {self._topics.id}")
+        if message.expiry_s == 0:
+            raise Refused("expired", "its expiry interval was over when it came")
+        sent, lasts = arguments.get("time"), arguments.get("ttl_s")
+        if lasts is not None and (sent is None or time.time() > sent + lasts):
+            raise Refused("malformed" if sent is None else "expired", "ttl_s needs time" if sent is None else
+                          f"it was to be obeyed within {lasts:g} s, and came {time.time() - sent:.1f} s after it was sent")
+        id = arguments.get("id", "")
+        self._know(f"id {id}" if id else f"mid {message.mid} {hashlib.sha256(message.payload).hexdigest()} {verb}" if message.qos else "",
+                   always=bool(id), again=message.dup)
+        if verb not in CONTROL and self._waiting >= MOST_WAITING:
+            raise Refused("busy", f"{MOST_WAITING} commands wait already")
+        return _Job(verb, {name: value for name, value in arguments.items() if name not in schemas.ENVELOPE}, id, message, now)
+
+    def _know(self, key: str, *, always: bool, again: bool) -> None:
+        """Remember a command; ``Refused`` where it was seen before.  Without an id only a message that the broker itself marks as
+        sent again (``again``) can be one that was."""
+        if not key:
+            return
+        if key in self._seen and (always or again):
+            raise Refused("duplicate", "this command came before", {"result": self._seen[key]} if self._seen[key] else None)
+        self._seen[key] = {}
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    # On the loop.
+
+    def _do_waited(self, job: _Job) -> None:
+        def done() -> None:
+            self._waiting -= 1
+
+        self._do(job, done)
+
+    def _do(self, job: _Job, done: Callable[[], None] = lambda: None) -> None:
+        try:
+            made = self._verbs[job.verb](job.arguments)
+        except Exception as error:  # noqa: BLE001 - whatever a verb does, it is told as the result and ends nothing
+            done()
+            self._failed(job, error)
+            return
+        if not inspect.iscoroutine(made):
+            done()
+            self._done(job, made)  # type: ignore[arg-type]
+            return
+        task = self._loop.create_task(self._wait(job, made, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _wait(self, job: _Job, work: Coroutine[Any, Any, dict[str, Any]], done: Callable[[], None]) -> None:
+        try:
+            data = await work
+        except Exception as error:  # noqa: BLE001 - whatever a verb does, it is told as the result and ends nothing
+            self._failed(job, error)
+        else:
+            self._done(job, data)
+        finally:
+            done()
+
+    def _done(self, job: _Job, data: dict[str, Any]) -> None:
+        self.obeyed += 1
+        self._result(job.verb, job.id, job.message, job.began, None, "", data)
+
+    def _failed(self, job: _Job, error: Exception) -> None:
+        reason = error.reason if isinstance(error, Failed) else "failed"
+        if not isinstance(error, Failed):
+            log.warning("MQTT: %s failed: %s: %s", job.verb, type(error).__name__, error)
+        self.refused[reason] += 1
+        self._result(job.verb, job.id, job.message, job.began, reason, str(error) or type(error).__name__, None)
+
+    def _result(self, verb: str, id: str, message: Incoming, began: float, reason: str | None, text: str,
+                data: dict[str, Any] | None) -> None:
+        made: dict[str, Any] = {"verb": verb, "ok": reason is None, "took_ms": round(1000 * (time.monotonic() - began), 3),
+                                "time": round(time.time(), 3)}
+        if id:
+            made["id"] = id
+        if reason is not None:
+            made["reason"], made["message"] = reason, text[:500]
+        if data:
+            made["data"] = data
+        if reason is None and f"id {id}" in self._seen:
+            self._seen[f"id {id}"] = {name: value for name, value in made.items() if name != "data"}
+        topic = message.response_topic if self._topics.answerable(message.response_topic) else self._topics.result(verb)
+        self._answer(Message(topic, dumps(made), qos=1, correlation=message.correlation))
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON, UTF-8; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _parsed(payload: bytes) -> dict[str, Any]:
+    """``Refused`` unless a JSON object; nothing at all is an empty one."""
+    if not payload.strip():
+        return {}
+    try:
+        value = json.loads(payload.decode("utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Refused("malformed", f"not JSON ({str(error)[:100]})") from error
+    if not isinstance(value, dict):
+        raise Refused("malformed", "wants a JSON object")
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _id_in(message: Incoming) -> str:
+    """A refused command's id, as far as there is one to be found."""
+    if len(message.payload) > MOST_BYTES:
+        return ""
+    try:
+        found = _parsed(message.payload).get("id")
+    except Refused:
+        return ""
+    return found if isinstance(found, str) and 0 < len(found) <= 64 else ""

@@ -1,0 +1,38 @@
+"""What MQTT needs of the device behind it; ``edgevoice.controls`` is that."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from edgevoice.pipeline.reply import ReplyStream
+
+Verb = Callable[[dict[str, Any]], "dict[str, Any] | Awaitable[dict[str, Any]]"]
+"""Takes the payload's arguments, on the loop's thread; returns facts for the result.  A plain function has acted when it returns; a
+coroutine takes its time.  Raises ``Failed``."""
+
+
+class Failed(Exception):
+    """A command that was understood and could not be carried out.  ``reason`` is for programs, the text for people."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class House(Protocol):
+    """Everything on the loop's thread, but for ``listen_to``'s listener, which is called on any."""
+
+    @property
+    def verbs(self) -> Mapping[str, Verb]: ...
+
+    def state(self) -> dict[str, Any]:
+        """What ``state`` publishes."""
+
+    def health(self) -> dict[str, Any]:
+        """The newest snapshot."""
+
+    def listen_to(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Every row of the trace from now on."""
+
+    def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None: ...

@@ -1,0 +1,255 @@
+"""What people and programs elsewhere can have the device do: each edge translates its messages into these verbs.
+
+Theory: a verb that only moves the conversation is a plain function and has acted when it returns; one that reads files or loads an engine
+is a coroutine whose slow part is on another thread.  Arguments were checked by the edge (types, bounds); what cannot be done *now* is
+``Failed`` with a reason.  A configuration read anew is applied as far as a running device can: volumes, the conversation's policy and the
+wake words; the rest is named, and waits for a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+from edgevoice.adapters.mqtt import Failed, Verb
+from edgevoice.dialog.table import State
+from edgevoice.engines.exchange import ExchangeableWake
+from edgevoice.errors import EdgeVoiceError
+from edgevoice.pipeline.health import HealthMeter
+from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.session import Session
+from edgevoice.rt.contract import Channel
+from edgevoice.settings import Settings, WakeSettings
+from edgevoice.trace import Trace
+
+_VOLUMES: Mapping[str, Channel | None] = {"volume": None, "voice_volume": "voice", "announcement_volume": "announcement",
+                                          "alarm_volume": "alarm", "earcon_volume": "earcon"}
+"""settings of [audio], and the channel each is of"""
+_POLICY: Mapping[str, str] = {
+    "barge_in": "barge_in", "barge_in_words": "barge_in_words", "listen_timeout_s": "listen_timeout_s", "followup_s": "followup_s",
+    "earcons": "earcons", "speculation_attempts": "speculations_a_turn"}
+"""settings of [dialog], and what each is called in the machine's policy"""
+
+
+class Controls:
+    """A ``House``; on the loop's thread.  ``config`` is the file that the settings came from, ``wake`` the detector if it can be changed,
+    ``load_wake`` makes another one, ``restart`` begins the end."""
+
+    def __init__(self, session: Session, settings: Settings, trace: Trace, meter: HealthMeter, *, config: Path | None = None,
+                 wake: ExchangeableWake | None = None, load_wake: Callable[[Settings], Any] | None = None,
+                 restart: Callable[[], None] | None = None) -> None:
+        self._session, self._settings, self._trace, self._meter = session, settings, trace, meter
+        self._config, self._wake, self._load_wake, self._restart = config, wake, load_wake, restart
+        self._volumes = {channel: float(getattr(settings.audio, name)) for name, channel in _VOLUMES.items()}
+        self._profile = config.stem if config is not None else ""
+        self._known = _known_words(settings.wake)
+        self._version = metadata.version("edgevoice")
+
+    @property
+    def verbs(self) -> Mapping[str, Verb]:
+        return {"barge_in": self.barge_in, "stop": self.stop, "cancel": self.cancel, "mute": self.mute, "listen": self.listen,
+                "resume": self.resume, "say": self.say, "ask": self.ask, "volume": self.volume, "wake_word": self.wake_word,
+                "profile": self.profile, "reload": self.reload, "models": self.models, "doctor": self.doctor, "restart": self.restart}
+
+    def state(self) -> dict[str, Any]:
+        settings, machine = self._settings, self._session.machine
+        return {
+            "state": machine.state.value, "turn": machine.turn, "muted": self._session.muted, "volume": self._volumes[None],
+            "volumes": {channel: gain for channel, gain in self._volumes.items() if channel is not None},
+            "wake_words": [*settings.wake.words, *settings.wake.keywords] if settings.wake.enabled else [], "wake_words_known": self._known,
+            "sensitivity": settings.wake.sensitivity, "profile": self._profile, "profiles": self._profiles(),
+            "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model},
+            "version": self._version, "time": round(time.time(), 3)}
+
+    def health(self) -> dict[str, Any]:
+        return self._meter.look()
+
+    def listen_to(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        self._trace.listen(listener)
+
+    def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None:
+        self._session.listen_replies(listener)
+
+    # The conversation.
+
+    def barge_in(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.stop_speaking()
+        self._session.listen()
+        return {}
+
+    def stop(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.stop_speaking()
+        return {}
+
+    def cancel(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        machine = self._session.machine
+        turn = arguments.get("turn")
+        if turn is not None and turn != machine.turn:
+            raise Failed("unavailable", f"turn {turn:g} is not the present one ({machine.turn})")
+        waiting = len(machine.waiting)
+        machine.waiting.clear()
+        self._session.stop_speaking()
+        return {"turn": machine.turn, "announcements_dropped": waiting}
+
+    def mute(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.mute(bool(arguments.get("muted", not self._session.muted)))
+        return {"muted": self._session.muted}
+
+    async def listen(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        if self._session.muted:
+            raise Failed("unavailable", "the microphone is muted")
+        self._session.listen()
+        await asyncio.sleep(0)
+        if self._session.machine.state is not State.LISTENING:
+            raise Failed("busy", f"it is {self._session.machine.state.value}; barge_in ends that and listens")
+        return {}
+
+    async def resume(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        if self._session.machine.state is not State.HOLDING:
+            raise Failed("unavailable", "no reply is paused")
+        self._session.resume()
+        await asyncio.sleep(0)
+        return {}
+
+    def say(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if arguments.get("priority") == "urgent":
+            self._session.stop_speaking()
+        self._session.say(arguments["text"], voice=arguments.get("channel") == "voice")
+        return {}
+
+    def ask(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.ask(arguments["text"])
+        return {}
+
+    # What is set.
+
+    def volume(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        channel = cast("Channel | None", arguments.get("channel"))
+        self._volumes[channel] = float(arguments["volume"])
+        self._session.set_volume(self._volumes[channel], channel)
+        return {"volume": self._volumes[channel], "channel": channel}
+
+    async def wake_word(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        wake = self._settings.wake
+        wanted = dataclasses.replace(wake, words=list(arguments.get("words", wake.words)),
+                                     sensitivity=float(arguments.get("sensitivity", wake.sensitivity)))
+        await self._exchange(dataclasses.replace(self._settings, wake=wanted))
+        return {"words": wanted.words, "sensitivity": wanted.sensitivity}
+
+    async def reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        if self._config is None:
+            raise Failed("unavailable", "it was started without a configuration file")
+        return await self._take(self._config)
+
+    async def profile(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        name = arguments["name"]
+        if self._config is None:
+            raise Failed("unavailable", "it was started without a configuration file, beside which profiles would lie")
+        if name not in self._profiles():
+            raise Failed("unavailable", f"there are {', '.join(self._profiles())}")
+        made = await self._take(self._config.with_name(f"{name}.toml"))
+        self._profile = name
+        self._changed()
+        return {"profile": name, **made}
+
+    # The device.
+
+    async def models(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        from edgevoice.models import Store, default_root
+        from edgevoice.models.inventory import items
+
+        found = await asyncio.to_thread(lambda: items(Store(default_root(self._settings.paths))))
+        return {"models": [{"name": item.name, "state": item.state, "family": item.family, "bytes": item.size, "licence": item.licence}
+                           for item in found if item.state != "available"]}
+
+    async def doctor(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known to be wrong without disturbing anybody: health's alerts, and each model's files by their sizes."""
+        health = self.health()
+        findings = list(health["alerts"])
+        try:
+            models = (await self.models({}))["models"]
+        except EdgeVoiceError as error:
+            models = []
+            findings.append({"name": "models_unreadable", "severe": True, "text": str(error)})
+        findings += [{"name": "model_damaged", "severe": True, "text": f"{model['name']}: `edgevoice models pull {model['name']}`"}
+                     for model in models if model["state"] == "damaged"]
+        return {"ok": not any(finding["severe"] for finding in findings), "summary": findings[0]["text"] if findings else health["summary"],
+                "findings": findings, "looked_at": ["sound", "playout", "engines", "host", "models"],
+                "not_looked_at": "the way from loudspeaker to microphone: stop the service and run `edgevoice doctor --acoustic`"}
+
+    def restart(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        if self._restart is None:
+            raise Failed("unavailable", "nobody would start it again")
+        self._restart()
+        return {}
+
+    # How.
+
+    def _profiles(self) -> list[str]:
+        return [] if self._config is None else sorted(path.stem for path in self._config.parent.glob("*.toml"))[:64]
+
+    async def _take(self, file: Path) -> dict[str, Any]:
+        """Read ``file`` and apply what can be."""
+        from edgevoice import config
+
+        try:
+            wanted = await asyncio.to_thread(config.load, file)
+        except EdgeVoiceError as error:
+            raise Failed("failed", str(error)) from error
+        old, applied, rest = self._settings, [], []
+        sections = {field.name for field in dataclasses.fields(Settings)}
+        different = [(section, field.name) for section in sections for field in dataclasses.fields(getattr(old, section))
+                     if getattr(getattr(old, section), field.name) != getattr(getattr(wanted, section), field.name)]
+        wakes = [name for section, name in different if section == "wake"]
+        if wakes and self._wake is not None and wanted.wake.enabled:
+            await self._exchange(dataclasses.replace(old, wake=wanted.wake))
+            old = self._settings
+        for section, name in sorted(different):
+            value = getattr(getattr(wanted, section), name)
+            if section == "audio" and name in _VOLUMES:
+                self.volume({"volume": value, "channel": _VOLUMES[name]})
+            elif section == "dialog" and name in _POLICY and not (name == "barge_in" and wanted.wake.enabled != old.wake.enabled):
+                self._session.machine.policy = dataclasses.replace(self._session.machine.policy, **cast(Any, {_POLICY[name]: value}))
+            elif not (section == "wake" and old.wake == wanted.wake):
+                rest.append(f"{section}.{name}")
+                continue
+            applied.append(f"{section}.{name}")
+            old = dataclasses.replace(old, **{section: dataclasses.replace(
+                getattr(old, section), **{name: getattr(getattr(wanted, section), name)})})
+        self._settings = old
+        return {"applied": applied, "needs_restart": rest}
+
+    async def _exchange(self, wanted: Settings) -> None:
+        """Another wake word detector, for the settings of ``wanted``."""
+        if self._wake is None or self._load_wake is None:
+            raise Failed("unavailable", "wake words are switched off; wake.enabled and a restart switch them on")
+        if not wanted.wake.words and not wanted.wake.keywords:
+            raise Failed("unavailable", "one word at least")
+        try:
+            made = await asyncio.to_thread(self._load_wake, wanted)
+        except EdgeVoiceError as error:
+            raise Failed("failed", str(error)) from error
+        self._wake.exchange(made)
+        self._settings = wanted
+        self._changed()
+
+    def _changed(self) -> None:
+        """Something of ``state`` that no row of the trace tells of."""
+        self._trace.emit("settings", profile=self._profile, wake_words=list(self._settings.wake.words),
+                         sensitivity=self._settings.wake.sensitivity)
+
+
+def _known_words(settings: WakeSettings) -> list[str]:
+    if not settings.enabled:
+        return []
+    from edgevoice.engines import wake
+
+    try:
+        return wake.available(wake.own_folder(settings))[:64]
+    except EdgeVoiceError:
+        return list(settings.words)

@@ -1,0 +1,203 @@
+"""The daemon: a conversation with its sound card, its health and its edges, until it is stopped.
+
+Law: edges come last and go first, and none of them can keep the conversation from starting, going on or ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgevoice.errors import EXIT_OK, EXIT_RESTART, DeviceError, EngineError
+from edgevoice.settings import MqttSettings, Settings
+
+if TYPE_CHECKING:
+    from edgevoice.adapters.mqtt import House, MqttAdapter
+    from edgevoice.pipeline.session import Session
+    from edgevoice.pipeline.sound_health import SoundHealth
+    from edgevoice.rt import DeviceState, SupervisedDevice
+    from edgevoice.trace import Trace
+
+WATCH_S = 0.25
+"""how often the device and the threads are looked at"""
+HEALTH_S = 10.0
+"""how often the sound path's health is told"""
+FIRST_LOOK_S = 3.0
+"""after the start, when there is something to tell of"""
+
+
+class View(Protocol):
+    """What is shown of the conversation; ``on_event`` never raises and never waits."""
+
+    failure: Exception | None
+
+    def on_event(self, row: dict[str, Any]) -> None: ...
+
+
+def serve(settings: Settings, view: View, *, seconds: float | None = None, out: Path | None = None, config: Path | None = None) -> int:
+    """Run until SIGINT or SIGTERM, for ``seconds``, or until an edge asks for a restart; the exit code.  With ``out``, record both sides
+    and write recording, trace and timeline there.  ``config`` is where the settings came from."""
+    return asyncio.run(_serve(settings, view, seconds, out, config))
+
+
+async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None, config: Path | None) -> int:
+    from edgevoice import app
+    from edgevoice.pipeline.session import Session
+    from edgevoice.recording import Recorder
+    from edgevoice.rt import SupervisedDevice
+
+    stop, restart = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    wanted = settings.audio.rate
+    settings = app.fit_rate(settings)
+    if settings.audio.rate != wanted:
+        tell(f"the sound card cannot do {wanted} Hz; it runs at {settings.audio.rate} Hz and is resampled")
+    core = app.make_core(settings)
+    try:
+        card = app.make_device(settings, core)
+        card.start()  # before the engines are loaded: who has no microphone shall not wait to be told
+        card.stop()
+    except DeviceError as error:
+        tell(f"no sound yet: {error}; it is looked for until it comes")
+    engines = await asyncio.to_thread(app.load_engines, settings, tell)
+    if stop.is_set():
+        engines.close()
+        core.close()
+        return EXIT_OK
+    trace, clock = app.make_trace(settings, kept=out is not None)
+    trace.listen(view.on_event)
+    device = SupervisedDevice(core, lambda: app.make_device(settings, core), lambda state: _sound_changed(trace, state))
+    recorder = Recorder(settings.audio.rate) if out is not None else None
+    session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True)
+    stuck: list[str] = []
+    until = None if seconds is None else time.monotonic() + seconds
+
+    def ask_restart() -> None:
+        restart.set()
+        stop.set()
+
+    try:
+        with app.running(device):
+            await session.start()
+            async with edges(session, settings, trace, device, config=config, restart=ask_restart):
+                app.announce(trace, settings, core.counters().captured)
+                how = f"say \"{settings.wake.words[0].replace('_', ' ')}\"" if settings.wake.enabled and settings.wake.words else "speak"
+                front = core.front()
+                if not core.locked or (front is not None and not front.fifo):
+                    tell("no real-time rights here: sound may be lost while the machine is busy (allow RLIMIT_RTPRIO and RLIMIT_MEMLOCK; "
+                         "the systemd unit does)")
+                look = _Look(trace, lambda: session.sound(device.state))
+                tell(f"listening; {how}")
+                while not stop.is_set() and (until is None or time.monotonic() < until):
+                    if not device.running:
+                        raise EngineError("the thread that looks after the sound card ended by itself")
+                    if session.failure is not None:
+                        raise EngineError(session.failure)
+                    if isinstance(view.failure, BrokenPipeError):
+                        raise view.failure
+                    look.now_and_then()
+                    try:
+                        await asyncio.wait_for(stop.wait(), WATCH_S)
+                    except TimeoutError:
+                        continue
+    finally:
+        stuck = await session.stop()
+        core.close()
+        if not stuck:
+            engines.close()
+    if recorder is not None and out is not None:
+        recorder.write(out, trace.events())
+    if stuck:
+        raise EngineError(f"did not end within 3 s: {', '.join(stuck)}")
+    if restart.is_set():
+        tell("ends to be started afresh, as it was asked to")
+        return EXIT_RESTART
+    return EXIT_OK
+
+
+@contextlib.asynccontextmanager
+async def edges(session: Session, settings: Settings, trace: Trace, device: SupervisedDevice | None = None, *, config: Path | None = None,
+                restart: Callable[[], None] | None = None) -> Any:
+    """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one."""
+    from edgevoice import app
+    from edgevoice.controls import Controls
+    from edgevoice.engines.exchange import ExchangeableWake
+    from edgevoice.host import Host
+    from edgevoice.pipeline.health import HealthMeter
+    from edgevoice.pipeline.latencies import Latencies
+
+    latencies = Latencies(session.rate)
+    trace.listen(latencies.on_event)
+    meter = HealthMeter(session, settings, trace.clock, latencies, Host(Path.cwd()), device=lambda: device.state if device else None)
+    wake = session.wake if isinstance(session.wake, ExchangeableWake) else None
+    controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart)
+    mqtt = _mqtt(settings.mqtt, controls)
+    if mqtt is not None:
+        meter.add("mqtt", mqtt.health)
+        mqtt.start()
+    try:
+        yield mqtt
+    finally:
+        if mqtt is not None and not await mqtt.stop():
+            tell("MQTT: the network did not let it say goodbye")
+
+
+def _mqtt(settings: MqttSettings, house: House) -> MqttAdapter | None:
+    if not settings.host:
+        return None
+    from edgevoice.adapters.mqtt import MqttAdapter
+
+    return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=tell)
+
+
+def state_folder(named: str) -> Path:
+    """Where what shall survive a restart is kept: ``named``, else what systemd or the desktop's rules say."""
+    if named:
+        return Path(named).expanduser()
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edgevoice"
+
+
+class _Look:
+    """Tells how the sound path does: all of it to the trace every ``HEALTH_S``, and on stderr what is newly wrong with it."""
+
+    def __init__(self, trace: Trace, health: Callable[[], SoundHealth]) -> None:
+        self._trace, self._health = trace, health
+        self._due = time.monotonic() + FIRST_LOOK_S
+        self._told: set[str] = set()
+
+    def now_and_then(self) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + HEALTH_S
+        health = self._health()
+        self._trace.emit("health", **health.document())
+        away = health.device is not None and not health.device.open  # which is told as it happens
+        found = {} if away else {alert.name: alert for alert in health.alerts}
+        for name in found.keys() - self._told:
+            tell(found[name])
+        self._told = set(found)
+
+
+def _sound_changed(trace: Trace, state: DeviceState) -> None:
+    trace.emit("device", open=state.open, problem=state.problem, losses=state.losses, reopened=state.reopened)
+    if not state.open:
+        tell(f"no sound: {state.problem}; looking for it")
+    elif state.losses or state.reopened:
+        tell("the sound is back")
+
+
+def tell(text: str) -> None:
+    """A line for a person; any thread."""
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        print(f"edgevoice: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,129 @@
+"""The machine underneath, as Linux tells of it in /proc and /sys: what cannot be known is ``None``, never zero.
+
+Sources: proc(5); the firmware's get_throttled word of the Raspberry Pi (bits 0 to 3 for now, 16 to 19 for ever since the start); cooling
+devices of the thermal framework, which is how a Jetson shows its throttling.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+THROTTLED = Path("sys/devices/platform/soc/soc:firmware/get_throttled")
+PI_FLAGS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
+SLOWING = ("cpu", "gpu", "emc", "clk")
+"""what a cooling device's type has in it if cooling means slowing down; the others are fans"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """One moment."""
+
+    cpu_percent: float | None
+    """of one core, by this process, since the last look"""
+    rss_mb: float | None
+    threads: int | None
+    load_1m: float
+    memory_free_mb: float | None
+    temperature_c: float | None
+    """of the hottest zone"""
+    throttling: tuple[str, ...]
+    """what slows the processor down now, by the firmware's or the cooling device's name"""
+    throttled_before: tuple[str, ...]
+    """what did since the machine was started (Pi)"""
+    disk_free_mb: float | None
+    wifi_dbm: float | None
+    uptime_s: float | None
+
+
+class Host:
+    """``folder`` is on the disk that is looked at.  One thread.  ``root`` is for tests."""
+
+    def __init__(self, folder: Path, root: Path = Path("/")) -> None:
+        self._folder, self._root = folder, root
+        self._spent, self._at = sum(os.times()[:2]), time.monotonic()
+
+    def look(self) -> HostState:
+        status = self._lines("proc/self/status")
+        return HostState(
+            cpu_percent=self._cpu(), rss_mb=_kb(status, "VmRSS:"), threads=_count(status, "Threads:"), load_1m=os.getloadavg()[0],
+            memory_free_mb=_kb(self._lines("proc/meminfo"), "MemAvailable:"), temperature_c=self._temperature(),
+            throttling=self._throttling(), throttled_before=_flags(self._pi(), 16), disk_free_mb=self._disk(), wifi_dbm=self._wifi(),
+            uptime_s=_number(self._text("proc/uptime").partition(" ")[0]))
+
+    def _cpu(self) -> float | None:
+        spent, at = sum(os.times()[:2]), time.monotonic()
+        share = None if at - self._at < 0.05 else 100 * (spent - self._spent) / (at - self._at)
+        self._spent, self._at = spent, at
+        return share
+
+    def _temperature(self) -> float | None:
+        found = [number for path in self._root.glob("sys/class/thermal/thermal_zone*/temp") if (number := _number(_read(path))) is not None]
+        return max(found) / 1000 if found else None
+
+    def _throttling(self) -> tuple[str, ...]:
+        found = list(_flags(self._pi(), 0))
+        for device in sorted(self._root.glob("sys/class/thermal/cooling_device*")):
+            kind = _read(device / "type").lower()
+            if any(word in kind for word in SLOWING) and (_number(_read(device / "cur_state")) or 0) > 0:
+                found.append(kind)
+        return tuple(dict.fromkeys(found))
+
+    def _pi(self) -> int:
+        text = _read(self._root / THROTTLED)
+        try:
+            return int(text, 16) if text else 0
+        except ValueError:
+            return 0
+
+    def _disk(self) -> float | None:
+        try:
+            found = os.statvfs(self._folder)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize / 1e6
+
+    def _wifi(self) -> float | None:
+        """The level of the first interface that has one; /proc/net/wireless, third figure."""
+        for line in self._lines("proc/net/wireless")[2:]:
+            words = line.split()
+            if len(words) > 3 and (level := _number(words[3].rstrip("."))) is not None and level < 0:
+                return level
+        return None
+
+    def _text(self, path: str) -> str:
+        return _read(self._root / path)
+
+    def _lines(self, path: str) -> list[str]:
+        return self._text(path).splitlines()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip("\0\n ")
+    except OSError:  # no such file on this machine, or a sensor that is asleep
+        return ""
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _kb(lines: list[str], name: str) -> float | None:
+    """kB to MB (2^10, as /proc counts)."""
+    found = next((line.split()[1] for line in lines if line.startswith(name)), None)
+    return None if found is None else int(found) / 1024
+
+
+def _count(lines: list[str], name: str) -> int | None:
+    found = next((line.split()[1] for line in lines if line.startswith(name)), None)
+    return None if found is None else int(found)
+
+
+def _flags(word: int, shift: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in enumerate(PI_FLAGS) if word >> (bit + shift) & 1)

@@ -1,0 +1,51 @@
+"""What a machine says of itself in /proc and /sys, of several kinds of machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgevoice.host import Host
+
+
+def made(root: Path, files: dict[str, str]) -> Host:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="ascii")
+    return Host(root, root)
+
+
+def test_this_machine() -> None:
+    state = Host(Path("/")).look()
+    assert state.rss_mb and 5 < state.rss_mb < 10_000 and state.threads
+    assert state.memory_free_mb and state.disk_free_mb and state.uptime_s
+
+
+def test_what_is_not_told_is_not_known(tmp_path: Path) -> None:
+    state = made(tmp_path / "none", {}).look()
+    assert (state.rss_mb, state.temperature_c, state.wifi_dbm, state.disk_free_mb, state.throttling) == (None, None, None, None, ())
+
+
+def test_a_raspberry_pi_with_a_weak_supply_and_wifi(tmp_path: Path) -> None:
+    state = made(tmp_path, {
+        "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n", "sys/class/thermal/thermal_zone0/temp": "81234\n",
+        "sys/class/thermal/cooling_device0/type": "pwm-fan\n", "sys/class/thermal/cooling_device0/cur_state": "2\n",
+        "proc/self/status": "Name:\tx\nVmRSS:\t  204800 kB\nThreads:\t17\n", "proc/meminfo": "MemAvailable:  1048576 kB\n",
+        "proc/uptime": "3600.50 10.0\n",
+        "proc/net/wireless": "Inter-| sta-|   Quality\n face | tus | link level noise\n wlan0: 0000   54.  -56.  -256        0\n"}).look()
+    assert state.throttling == ("undervoltage", "throttled") == state.throttled_before
+    assert (state.temperature_c, state.wifi_dbm, state.rss_mb, state.threads, state.memory_free_mb, state.uptime_s) == (
+        81.234, -56.0, 200.0, 17, 1024.0, 3600.5)
+
+
+def test_a_jetson_that_slows_down(tmp_path: Path) -> None:
+    state = made(tmp_path, {
+        "sys/class/thermal/thermal_zone0/temp": "45000", "sys/class/thermal/thermal_zone1/temp": "98500",
+        "sys/class/thermal/cooling_device0/type": "cpu-throttle-alert", "sys/class/thermal/cooling_device0/cur_state": "1",
+        "sys/class/thermal/cooling_device1/type": "gpu-throttle-alert", "sys/class/thermal/cooling_device1/cur_state": "0"}).look()
+    assert (state.temperature_c, state.throttling, state.throttled_before) == (98.5, ("cpu-throttle-alert",), ())
+
+
+def test_nonsense_is_not_known(tmp_path: Path) -> None:
+    state = made(tmp_path, {"sys/class/thermal/thermal_zone0/temp": "hot", "proc/uptime": "", "proc/net/wireless": "x\ny\nwlan0: 1\n",
+                            "sys/devices/platform/soc/soc:firmware/get_throttled": "zz"}).look()
+    assert (state.temperature_c, state.uptime_s, state.wifi_dbm, state.throttling) == (None, None, None, ())
