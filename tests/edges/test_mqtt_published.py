@@ -34,12 +34,12 @@ def test_a_device_comes_lives_and_goes(broker: Mosquitto, tmp_path: Path, monkey
         with Listener(broker.port, f"edgevoice/coming-{protocol[0]}/#") as house:
             async with device(settings, monkeypatch) as made:
                 await hears(house, "/availability", lambda value: value == "online")
-                state = await hears(house, "/state", lambda value: value["state"] == "idle")
+                state = await hears(house, f"{made.root}/state", lambda value: value["state"] == "idle")
                 fits(schemas.STATE, state)
                 fits(schemas.documents()["health.schema.json"], await hears(house, "/health"))
                 with Listener(broker.port, f"{made.root}/#") as late:
                     assert await hears(late, "/availability") == "online"
-                    assert (await hears(late, "/state"))["state"] == "idle"
+                    assert (await hears(late, f"{made.root}/state"))["state"] == "idle"
                     assert (await hears(late, "/health"))["summary"]
                 assert made.told == [f"MQTT: connected to localhost as {made.root}"]
             await hears(house, "/availability", lambda value: value == "offline")
@@ -78,7 +78,7 @@ def test_a_turn_is_told_with_its_words_only_where_that_is_wanted(
                 made.session.ask("What does the heron keep?")
                 await hears(house, "/event/playback_end", within_s=20)
                 await until(lambda: made.session.machine.state is State.IDLE)
-                await hears(house, "/state", lambda value: value["state"] == "idle" and value["turn"] == 1)
+                await hears(house, f"{made.root}/state", lambda value: value["state"] == "idle" and value["turn"] == 1)
             return list(house.messages)
 
     messages = asyncio.run(act())

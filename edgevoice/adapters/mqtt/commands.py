@@ -220,9 +220,10 @@ def dumps(value: Any) -> bytes:
 
 
 def _parsed(payload: bytes) -> dict[str, Any]:
-    """``Refused`` unless a JSON object; nothing at all is an empty one."""
-    if not payload.strip():
-        return {}
+    """``Refused`` unless a JSON object.  Nothing at all is none: that is how a retained message is cleared, and whoever tidies up a
+    retained "restart" does not mean one."""
+    if not payload:
+        raise Refused("malformed", "wants a JSON object, {} at least")
     try:
         value = json.loads(payload.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

@@ -274,10 +274,10 @@ class Link:
             poll.register(number, select.POLLIN | (select.POLLOUT if writes else 0))
         found = dict(poll.poll(max(0, round(timeout_s * 1000))))
         if self._ear.fileno() in found:
-            self._woken = False
             with contextlib.suppress(OSError):
                 while self._ear.recv(64):
                     pass
+            self._woken = False  # after that: who rings from here on rings anew, and who rang before is served by the turn that follows
         return bool(found.get(number, 0) & ~select.POLLOUT)
 
     # The library.
@@ -341,7 +341,7 @@ class Link:
     def _options(self) -> Any:
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        return SubscribeOptions(qos=1, noLocal=True)
+        return SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
