@@ -48,6 +48,7 @@ class Controls:
         self._volumes = {channel: float(getattr(settings.audio, name)) for name, channel in _VOLUMES.items()}
         self._profile = config.stem if config is not None else ""
         self._known = _known_words(settings.wake)
+        self._release = _release(settings)
         self._version = metadata.version("edgevoice")
 
     @property
@@ -64,7 +65,8 @@ class Controls:
             "wake_words": [*settings.wake.words, *settings.wake.keywords] if settings.wake.enabled else [], "wake_words_known": self._known,
             "sensitivity": settings.wake.sensitivity, "profile": self._profile, "profiles": self._profiles(),
             "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model},
-            "version": self._version, "time": round(time.time(), 3)}
+            "models_installed": self._release[0], "models_latest": self._release[1], "version": self._version,
+            "time": round(time.time(), 3)}
 
     def health(self) -> dict[str, Any]:
         return self._meter.look()
@@ -242,6 +244,14 @@ class Controls:
         """Something of ``state`` that no row of the trace tells of."""
         self._trace.emit("settings", profile=self._profile, wake_words=list(self._settings.wake.words),
                          sensitivity=self._settings.wake.sensitivity)
+
+
+def _release(settings: Settings) -> tuple[str, str]:
+    from edgevoice.models import Store, default_root
+    from edgevoice.models.inventory import release
+
+    names = [settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model]
+    return release(Store(default_root(settings.paths)), [name for name in names if name and "/" not in name])
 
 
 def _known_words(settings: WakeSettings) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,27 @@ def verify(store: Store, names: Sequence[str] = (), progress: Progress | None = 
         if name not in installed:
             raise not_installed(store, name)
     return [_verify(store, name, progress) for name in names or installed]
+
+
+def release(store: Store, names: Sequence[str]) -> tuple[str, str]:
+    """What of the named models is installed, and what the catalogue would install now: eight digits each of a hash of what was fetched,
+    or would be.  Equal where nothing newer is known; a model that is not of the catalogue counts as it is, an absent one as nothing."""
+    here, there = [], []
+    for name in names:
+        try:
+            record = manifest.read(store.folder(name))
+        except ModelError:
+            record = None
+        entry = catalogue.get(name)
+        have = sorted(record.origins.values()) if record is not None else []
+        known = sorted(origin.sha256 for origin in entry.origins) if entry is not None else []
+        here.append((name, have))
+        there.append((name, known if known and all(known) else have))
+    return _digits(here), _digits(there)
+
+
+def _digits(facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
 
 def not_installed(store: Store, name: str) -> ModelError:

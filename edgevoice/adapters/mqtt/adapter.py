@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import platform
+import random
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgevoice.adapters.mqtt import events
+from edgevoice.adapters.mqtt import discovery, events
 from edgevoice.adapters.mqtt.commands import Commands, dumps
 from edgevoice.adapters.mqtt.house import Failed, House, Verb
 from edgevoice.adapters.mqtt.link import Broker, Calls, Incoming, Link, Message
@@ -40,6 +43,9 @@ ANSWERS = 200
 RESULT_S = 30.0
 """after which nobody waits for a result any more"""
 
+HOME_S = 2.0
+"""after Home Assistant has started, within which its devices tell it of themselves, each at a time of its own"""
+
 _CHANGES_STATE = frozenset({"state", "muted", "volume", "device", "session", "settings"})
 
 
@@ -59,7 +65,7 @@ class MqttAdapter:
         self._answers: collections.deque[tuple[float, Message]] = collections.deque(maxlen=ANSWERS)
         self._store = EventStore(None if folder is None or not settings.events else folder / "mqtt-events.sqlite", settings.events)
         self._replies = Replies(words=settings.words)
-        verbs: dict[str, Verb] = {**house.verbs, "replay": self._replay}
+        verbs: dict[str, Verb] = {**house.verbs, "replay": self._replay, "discovery": self._discover}
         self._commands = Commands(self.topics, verbs, self._loop, self._answer, per_s=settings.commands_per_s)
         self._state: dict[str, Any] | None = None
         self._published_state: dict[str, Any] | None = None
@@ -68,6 +74,11 @@ class MqttAdapter:
         self._published_health: dict[str, Any] | None = None
         self._health_due = self._look_due = 0.0
         self._asked = False
+        self._model = board()
+        self._found: bytes | None = None
+        """what Home Assistant was told last"""
+        self._find_due: float | None = 0.0 if settings.discovery else None
+        """when to tell it anew; ``None`` for never"""
         self._replays: collections.deque[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = collections.deque()
         self.overrun = 0
         """rows that found the queue full"""
@@ -145,6 +156,15 @@ class MqttAdapter:
         self._health = self._house.health()
         self._link.wake()
 
+    def _discover(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Until the next start; ``mqtt.discovery = false`` is for good."""
+        remove = bool(arguments.get("remove"))
+        self._find_due, self._found = None if remove else 0.0, None
+        if remove:
+            self._answer(Message(discovery.topic(self._settings.discovery_prefix, self.topics.id), b"", qos=1, retain=True))
+        self._link.wake()
+        return {"removed": remove}
+
     async def _replay(self, arguments: dict[str, Any]) -> dict[str, Any]:
         answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._replays.append((arguments, answer))
@@ -154,13 +174,20 @@ class MqttAdapter:
     # The connection's thread.
 
     def _subscriptions(self) -> tuple[str, ...]:
-        return (self.topics.commands,)
+        home = (self._home,) if self._settings.discovery else ()
+        return (self.topics.commands, *home)
+
+    @property
+    def _home(self) -> str:
+        """Where Home Assistant says that it has started."""
+        return f"{self._settings.discovery_prefix}/status"
 
     def _connected(self) -> None:
         self._store.online()
         self._publish(self.topics.availability, ONLINE.encode(), qos=1, retain=True, json=False)
         self._published_state = self._published_health = None
         self._state_due = self._health_due = 0.0
+        self._found = None
 
     def _lost(self, messages: list[Message]) -> None:
         """What a broken connection left: events are the store's, results go first, what is retained is published anew."""
@@ -173,7 +200,11 @@ class MqttAdapter:
         self._told(f"MQTT: {problem}" if problem else f"MQTT: connected to {self._settings.host} as {self.topics.root}")
 
     def _received(self, message: Incoming) -> None:
-        self._commands.take(message)
+        if message.topic != self._home:
+            self._commands.take(message)
+        elif message.payload == b"online" and self._find_due is not None:
+            self._find_due = time.monotonic() + random.uniform(0.0, HOME_S)
+            self._found = None
 
     def _turn(self, now: float) -> float:
         """What is due; seconds until it will be again."""
@@ -201,6 +232,7 @@ class MqttAdapter:
             self._link.publish(Message(self.topics.event(event.name), event.payload, qos=1, key=event.id))
         self._publish_state(now)
         self._publish_health(now)
+        self._publish_discovery(now)
         due = [1.0, self._look_due - now]
         if self._replies.active:
             due.append(self._replies.due_in(now) or 0.02)
@@ -239,6 +271,16 @@ class MqttAdapter:
         self._published_health, self._health_due = health, now + self._settings.health_s
         self._publish(self.topics.health, dumps(health), retain=True)
 
+    def _publish_discovery(self, now: float) -> None:
+        """When it changed (wake words, profiles), or was asked for."""
+        if self._find_due is None or now < self._find_due or self._state is None or self._health is None:
+            return
+        name = self._settings.name or socket.gethostname()
+        made = dumps(discovery.config(self.topics, self._state, self._health, name=name, model=self._model))
+        if made != self._found:
+            self._found = made
+            self._publish(discovery.topic(self._settings.discovery_prefix, self.topics.id), made, qos=1, retain=True)
+
     def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, json: bool = True) -> None:
         """State and health go with QoS 0: TCP keeps them in order, and after a broken connection the newest are published anyway."""
         self._link.publish(Message(topic, payload, qos=qos, retain=retain, json=json))
@@ -261,6 +303,14 @@ def _settle(answer: asyncio.Future[dict[str, Any]], outcome: dict[str, Any] | Fa
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)
+
+
+def board() -> str:
+    """What the machine calls itself."""
+    try:
+        return Path("/proc/device-tree/model").read_text(encoding="ascii", errors="replace").strip("\0\n ")
+    except OSError:
+        return f"{platform.system()} {platform.machine()}"
 
 
 def broker(settings: MqttSettings, client: str) -> Broker:

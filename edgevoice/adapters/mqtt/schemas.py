@@ -87,7 +87,9 @@ STATE = _object("what the device does", {
     "muted": {"type": "boolean"}, "volume": {"type": "number"}, "volumes": {"type": "object", "additionalProperties": {"type": "number"}},
     "wake_words": {"type": "array", "items": {"type": "string"}}, "wake_words_known": {"type": "array", "items": {"type": "string"}},
     "sensitivity": _SHARE, "profile": {"type": "string"}, "profiles": {"type": "array", "items": {"type": "string"}},
-    "models": {"type": "object", "additionalProperties": {"type": "string"}}, "version": {"type": "string"}, "time": _TIME},
+    "models": {"type": "object", "additionalProperties": {"type": "string"}}, "models_installed": {"type": "string"},
+    "models_latest": {"type": "string", "description": "other than models_installed: pull them anew"}, "version": {"type": "string"},
+    "time": _TIME},
     ("state", "muted", "volume", "version", "time"))
 EVENT = _object("something happened", _EVENT_FACTS, ("id", "event", "time"), more=True)
 REPLY = _object("frames first to last of a reply", {
