@@ -59,7 +59,7 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
     """``script``: what the model says each time."""
     told: list[str] = []
     monkeypatch.setattr(daemon, "tell", told.append)
-    made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.2))
+    made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
     async with Stage(settings, made, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:
         made_device = Device(stage, mqtt, told)
         if connected:

@@ -67,7 +67,7 @@ def told(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         with Listener(broker.port, "edgevoice/told/#", "homeassistant/#") as house, pytest.MonkeyPatch.context() as patch:
             async with device(settings, patch, engines=engines, config=folder / "day.toml") as made:
                 wake = await hears(house, "/event/wake")
-                return {"wake": wake, "config": await hears(house, "edgevoice_told/config"),
+                return {"wake": wake, "config": await hears(house, "device/told/config"),
                         "state": await hears(house, f"{made.root}/state"), "health": await hears(house, "/health")}
 
     return asyncio.run(act())
@@ -153,7 +153,7 @@ def test_a_word_that_home_assistant_cannot_split_apart_stays_one(told: dict[str,
 def test_it_is_told_again_when_home_assistant_starts_and_taken_out_when_asked(
         broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
-        topic = "homeassistant/device/edgevoice_coming/config"
+        topic = "homeassistant/device/coming/config"
         monkeypatch.setattr("edgevoice.adapters.mqtt.adapter.HOME_S", 0.1)
         with Listener(broker.port, topic, "edgevoice/coming/cmd/+/result") as house:
             async with device(settings_for(broker.port, tmp_path, id="coming"), monkeypatch):
@@ -181,7 +181,7 @@ def test_it_is_told_again_when_home_assistant_starts_and_taken_out_when_asked(
 
 def test_without_it_home_assistant_hears_nothing(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
-        with Listener(broker.port, "homeassistant/device/edgevoice_shy/config") as house:
+        with Listener(broker.port, "homeassistant/device/shy/config") as house:
             async with device(settings_for(broker.port, tmp_path, id="shy", discovery=False), monkeypatch) as made:
                 await until(lambda: made.mqtt._published_health is not None)
                 await asyncio.sleep(0.2)

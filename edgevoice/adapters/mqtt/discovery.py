@@ -17,7 +17,7 @@ MOST_STATE = 250
 
 
 def topic(prefix: str, id: str) -> str:
-    return f"{prefix}/device/edgevoice_{id}/config"
+    return f"{prefix}/device/{id}/config"
 
 
 def config(topics: Topics, state: Mapping[str, Any], health: Mapping[str, Any], *, name: str, model: str) -> dict[str, Any]:
