@@ -131,6 +131,9 @@ class DialogSettings:
                            unit="ms")
     endpoint_min_ms: int = key(150, "the same where sound and words say that nothing follows", low=50, high=5000, unit="ms")
     endpoint_max_ms: int = key(1200, "the same where they say that more follows", low=100, high=10000, unit="ms")
+    endpoint_sound: float = key(1.0, "how much the sound counts in this, times the weight that was measured to do best; 0 for not at all",
+                                low=0.0, high=3.0)
+    endpoint_language: float = key(1.0, "the same for the language model's opinion whether a sentence ends here", low=0.0, high=3.0)
     max_utterance_s: float = key(30.0, "longest turn of the user", low=2.0, high=120.0, unit="s")
     listen_timeout_s: float = key(6.0, "after the wake word, how long to wait for speech", low=1.0, high=60.0, unit="s")
     followup_s: float = key(6.0, "after a reply, how long speech is heard without the wake word", low=0.0, high=60.0, unit="s")

@@ -2,13 +2,18 @@
 
 Theory: one ``Utterance`` lives from the moment we listen to the moment the turn is closed.  It is fed one voice-activity probability a
 frame and says what follows from it: that there is speech, that there is a pause (time to decode what we have, in the hope that no
-more comes), that speech goes on, and that the turn has ended.  Pure: no clock but the samples, no I/O.
+more comes), that speech goes on, and that the turn has ended.  What sounds after a pause goes on with the turn once it has lasted
+for ``resume``: a plate set down after the last word takes neither the pause back nor begins the wait anew.  Until it is known
+which it is the turn does not end.  Pure: no clock but the samples, no I/O.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+RESUME_MS = 128
+"""four frames: what rattles in a kitchen mostly lasts for one to four of them, and the shortest speech after a pause for seven"""
 
 
 class Mark(StrEnum):
@@ -34,6 +39,8 @@ class EndpointRule:
     longest: int
     lag: int = 0
     """the network's probability lingers this long after the last sample of speech"""
+    resume: int = 0
+    """speech after a pause that is shorter than this is none"""
 
 
 class Utterance:
@@ -48,6 +55,7 @@ class Utterance:
         """lengths of the pauses so far, in samples"""
         self._rule = rule
         self._voiced = 0
+        self._again = 0
         self._speaking = False
         self._paused = False
         self._closed = False
@@ -60,9 +68,11 @@ class Utterance:
         rule = self._rule
         marks: list[Mark] = []
         self._speaking = probability >= (rule.offset if self._speaking else rule.onset)
-        if self._speaking:
+        self._again = self._again + frame if self._speaking and self._paused else 0
+        unsure = 0 < self._again < rule.resume
+        if self._speaking and not unsure:
             if self._paused:
-                self.pauses.append(end - frame - self.last_speech)
+                self.pauses.append(end - self._again - self.last_speech)
                 self.wait = rule.endpoint
             self.last_speech = max(self.start, end - rule.lag)
             self._voiced += frame
@@ -76,7 +86,7 @@ class Utterance:
         if self.has_speech and not self._paused and silence >= rule.pause:
             self._paused = True
             marks.append(Mark.PAUSE)
-        if self.has_speech and (silence >= self.wait or end - self.start >= rule.longest):
+        if self.has_speech and ((silence >= self.wait and not unsure) or end - self.start >= rule.longest):
             self._closed = True
             marks.append(Mark.END)
         return marks

@@ -23,6 +23,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgevoice.engines.protocols import Cancel
 from edgevoice.errors import EngineError, ModelError
 
@@ -30,6 +33,8 @@ BATCH = 128
 """Tokens a decode call.  Twice as many is 2 % faster and doubles what an abort throws away."""
 POLL_S = 0.002
 """How often a ``Cancel`` without C pointers is looked at; a decode step takes several times as long."""
+CLOSERS = (".", "?", "!", "...", "\n", "\n\n", ".\n", "?\n", "!\n", ".\n\n", "?\n\n", '."', '?"', '!"', ".)", "?)")
+"""what stands after a finished sentence; most vocabularies have most of them as one token"""
 ABORTED = 2
 """What ``llama_decode`` returns after its abort function said true (llama.h)."""
 
@@ -141,6 +146,11 @@ class Model:
         """True where a reply is over: end of generation, or a control token that can only open a turn no one asked for."""
         return bool(self._c.llama_vocab_is_eog(self.vocab, token) or self._c.llama_vocab_is_control(self.vocab, token))
 
+    def closers(self) -> NDArray[np.int32]:
+        """The tokens that follow a finished sentence: its mark, a line's end, the end of the text."""
+        alone = [tokens[0] for text in CLOSERS if len(tokens := self.tokenize(text, special=False)) == 1]
+        return np.asarray(sorted({*alone, *([self.eos] if self.eos >= 0 else [])}), np.int32)
+
     def close(self) -> None:
         if self._model:
             self._c.llama_model_free(self._model)
@@ -224,6 +234,7 @@ class Context:
             raise EngineError(f"llama.cpp cannot make a context of {size} tokens: {_complaint('out of memory?')}")
         self.pointer = self._context
         self.size = size
+        self._vocabulary = model.vocabulary
         self.live: list[int] = []
         self.has_logits = False
         """True while the logits of the last live token are at hand."""
@@ -260,6 +271,14 @@ class Context:
         if status == ABORTED:
             raise Aborted
         raise EngineError(f"llama.cpp could not decode {count} tokens after {len(self.live)}: {reason}")
+
+    def share(self, tokens: NDArray[np.int32]) -> float:
+        """The probability that one of ``tokens`` follows the last live one, whose logits must be at hand."""
+        if not self.has_logits:
+            raise RuntimeError("the last token has no logits")
+        row = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), (self._vocabulary,))
+        weights = np.exp(row - row.max())
+        return float(weights[tokens].sum(dtype=np.float64) / weights.sum(dtype=np.float64))
 
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens (all of them, where this kind of memory cannot forget a part)."""

@@ -35,6 +35,8 @@ from edgevoice.errors import ConfigError, EngineError, ModelError
 from edgevoice.events import FinishReason, Message, Usage
 from edgevoice.settings import LlmSettings
 
+_MARKS = " .,;:?!-\u2026"
+
 
 def load(settings: LlmSettings, folder: Path, clock: Clock | None = None) -> LlamaLlm:
     """Load the GGUF in ``folder`` (or ``folder`` itself, if it is a file) and warm it with the settings' system prompt.
@@ -84,6 +86,7 @@ class LlamaLlm:
                                     dry_multiplier=settings.dry_multiplier, memory=settings.context, seed=settings.seed)
             made.callback(self._sampler.close)
             self._template, self._assembler = self._chat(path)
+            self._closers = self._model.closers()
             if settings.prompt_cache:
                 facts = (identity(path), library().llama_version().decode(), importlib.metadata.version("llama-cpp-python"),
                          f"{settings.context} {BATCH} {settings.gpu_layers} f16 {os.uname().machine}")
@@ -126,6 +129,15 @@ class LlamaLlm:
                 except Aborted:
                     pass  # what was evaluated stays, and is counted below
             return self._context.evaluated - before
+
+    def ending(self, messages: Sequence[Message], cancel: Cancel) -> float | None:
+        """See ``Llm.ending``.  Marks at the end of the words are not looked at: a recognizer writes them after anything."""
+        said = messages[-1].content.rstrip(_MARKS)
+        if not said:
+            return None
+        self.prefill([*messages[:-1], Message("user", said)], cancel, growing=True)
+        with self._alone():
+            return None if cancel.cancelled() or not self._context.has_logits else self._context.share(self._closers)
 
     def tokens(self, text: str) -> int:
         """How many tokens ``text`` is; what a history's budget counts with."""

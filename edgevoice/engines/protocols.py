@@ -131,6 +131,10 @@ class Llm(Protocol):
         """Bring the KV cache to the state before the reply to ``messages``; returns tokens newly evaluated.  ``growing``: the last
         message is the beginning of one, so nothing beyond its words is evaluated."""
 
+    def ending(self, messages: Sequence[Message], cancel: Cancel) -> float | None:
+        """The probability, 0..1, that the last message, the user's, is a sentence that ends there; its words are in the KV cache then.
+        ``None`` for no words, and where ``cancel`` came first."""
+
     def close(self) -> None: ...
 
 

@@ -2,6 +2,8 @@
 
 Theory: while the user speaks, what is sure of the words is brought into the model's cache (``Read``), so that little is left to read when
 the reply is asked for.  Reading ahead yields: it is skipped when anything waits behind it, since that begins with the same words.
+At a pause the model tells, before it answers, how likely the words end there: it has just read them, so this costs one step of a few
+tokens, and the answer is not awaited yet.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from edgevoice.dialog.commands import Event
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Llm
+from edgevoice.errors import EngineError
 from edgevoice.events import Message
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Effort
@@ -37,11 +40,12 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Bring the cache to ``messages``, the last of which may still grow."""
+    """Bring the cache to ``messages``, the last of which may still grow; ``paused``: tell whether it ends there."""
 
     turn: int
     messages: tuple[Message, ...]
     cancel: Cancel
+    paused: bool = False
 
 
 class Brain(Worker[Think | Read]):
@@ -53,6 +57,8 @@ class Brain(Worker[Think | Read]):
         super().__init__(QUEUE)
         self._threads = threads
         self._llm, self._post, self._trace = llm, post, trace
+        self.ending: Callable[[int, str, float], None] | None = None
+        """told (turn, the user's words, probability that they end there) of a turn that pauses; on this thread"""
 
     def work(self, job: Think | Read) -> None:
         if isinstance(job, Read):
@@ -65,9 +71,24 @@ class Brain(Worker[Think | Read]):
     def _read(self, job: Read) -> None:
         if job.cancel.cancelled() or not self._jobs.empty():
             return
+        if job.paused:
+            self._vote(job)
+            return
         tokens = self._llm.prefill(job.messages, job.cancel, growing=True)
         if tokens:
             self._trace.emit("prefill", turn=job.turn, tokens=tokens, text=job.messages[-1].content)
+
+    def _vote(self, job: Think | Read) -> None:
+        """A vote that fails is one that is missing; the reply may come for all that."""
+        if self.ending is None:
+            return
+        try:
+            probability = self._llm.ending(job.messages, job.cancel)
+        except EngineError as error:
+            self._trace.emit("error", turn=job.turn, stage="llm", message=str(error))
+            return
+        if probability is not None:
+            self.ending(job.turn, job.messages[-1].content, probability)
 
     def _think(self, job: Think) -> None:
         first = True
@@ -83,6 +104,8 @@ class Brain(Worker[Think | Read]):
 
         started = time.thread_time()
         try:
+            if job.effort is not None:
+                self._vote(job)
             completion = self._llm.generate(job.messages, emit, job.cancel)
         finally:
             if job.effort is not None:

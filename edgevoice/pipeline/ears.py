@@ -12,6 +12,7 @@ it.  A core that cannot run the voice-activity engine hands hops on as they were
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import queue
 import threading
@@ -22,7 +23,7 @@ import numpy as np
 
 from edgevoice.audio import Resampler, to_int16
 from edgevoice.dialog.commands import Event, Listen
-from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
+from edgevoice.dialog.endpoint import RESUME_MS, EndpointRule, Mark, Utterance
 from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
 from edgevoice.dialog.table import Kind
 from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
@@ -68,12 +69,14 @@ class _Forget:
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
-    """What is known of the pause at device frame ``sample``."""
+    """What is known of the pause at device frame ``sample``, or of whichever pause follows the words ``after``."""
 
     turn: int
-    sample: int
+    sample: int = -1
     probability: float | None = None
     text: str | None = None
+    after: str | None = None
+    ending: float | None = None
 
 
 _Order = Listen | _SetTimer | _Forget | _Vote | int
@@ -91,7 +94,7 @@ class Ears:
         self._votes = Votes()
         self._paused_at = -1
         self._wait_rule = None if dialog.endpointing == "fixed" else WaitRule(
-            dialog.endpoint_min_ms, dialog.endpoint_max_ms, dialog.endpoint_ms)
+            dialog.endpoint_min_ms, dialog.endpoint_max_ms, dialog.endpoint_ms, dialog.endpoint_sound, dialog.endpoint_language)
         self._turn_ends = None
         if self._wait_rule is not None:
             recognizer.settled = self._heard_words
@@ -102,7 +105,8 @@ class Ears:
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
         ms = SPEECH_RATE // 1000
         self._rule = EndpointRule(vad_settings.onset, vad_settings.offset, vad_settings.min_speech_ms * ms, dialog.pause_ms * ms,
-                                  dialog.endpoint_ms * ms, int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms)
+                                  dialog.endpoint_ms * ms, int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms,
+                                  RESUME_MS * ms)
         self._preroll = vad_settings.preroll_ms * ms
         self._confirm, self._lasting = dialog.go_on_ms * ms, dialog.barge_in_ms * ms
         self._detector = SpeechDetector(onset=vad_settings.onset, offset=vad_settings.offset, min_speech_ms=vad_settings.min_speech_ms,
@@ -325,6 +329,7 @@ class Ears:
             start = quiet_from = max(0, start - self._preroll)
         self._utterance = Utterance(quiet_from, self._rule)
         self._turn, self._fed, self._holding, self._said_speech = order.turn, start, False, False
+        self._paused_at = -1
         self._recognizer.open(order.turn, order.carry, eager=order.eager)
         for end, probability in self._probabilities.since(quiet_from):
             if self._utterance is not None:
@@ -363,17 +368,24 @@ class Ears:
         """On the recognizer's thread."""
         self._orders.put(_Vote(turn, sample, text=text))
 
+    def heard_ending(self, turn: int, words: str, probability: float) -> None:
+        """On the brain's thread: how likely ``words`` are all of the turn's."""
+        self._orders.put(_Vote(turn, after=words, ending=probability))
+
     def _weigh(self, vote: _Vote) -> None:
         """A vote on the present pause decides anew how long it may last; one on an earlier pause says nothing."""
-        if self._utterance is None or self._wait_rule is None or (vote.turn, vote.sample) != (self._turn, self._paused_at):
+        if self._utterance is None or self._wait_rule is None or self._paused_at < 0 or vote.turn != self._turn:
             return
         votes = self._votes
-        self._votes = Votes(votes.probability if vote.probability is None else vote.probability,
-                            votes.text if vote.text is None else vote.text, votes.pauses_ms)
+        if vote.sample != self._paused_at and (vote.after is None or vote.after != votes.text):
+            return
+        self._votes = dataclasses.replace(
+            votes, probability=votes.probability if vote.probability is None else vote.probability,
+            text=votes.text if vote.text is None else vote.text, ending=votes.ending if vote.ending is None else vote.ending)
         wait = wait_ms(self._votes, self._wait_rule)
         self._utterance.wait = int(wait * SPEECH_RATE / 1000)
-        self._trace.emit("turn_vote", turn=vote.turn, sample=vote.sample, probability=self._votes.probability, text=self._votes.text,
-                         wait_ms=round(wait))
+        self._trace.emit("turn_vote", turn=vote.turn, sample=self._paused_at, probability=self._votes.probability, text=self._votes.text,
+                         ending=self._votes.ending, wait_ms=round(wait))
 
     def _device(self, sample: int) -> int:
         """A 16 kHz position as a device frame."""

@@ -75,13 +75,13 @@ class Replies:
         """Every reply from now on, as it begins."""
         self._listeners.append(listener)
 
-    def read_ahead(self, turn: int, text: str) -> None:
-        """Let the model read the conversation up to ``text``, with which the user's words begin."""
+    def read_ahead(self, turn: int, text: str, *, paused: bool = False) -> None:
+        """Let the model read the conversation up to ``text``, with which the user's words begin; ``paused``: and perhaps end."""
         if self._reading[0] != turn:
             self.stop_reading()
             self._reading = turn, _ReadAhead()
         try:
-            self._brain.submit(Read(turn, self.history.messages(text), self._reading[1]), timeout_s=0)
+            self._brain.submit(Read(turn, self.history.messages(text), self._reading[1], paused), timeout_s=0)
         except queue.Full:  # an engine hangs; the reply itself will say so
             pass
 

@@ -101,6 +101,8 @@ class Session:
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
                           cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=engines.turn_end)
+        if dialog.endpointing == "semantic" and dialog.endpoint_language > 0:
+            self._brain.ending = self._ears.heard_ending
         self._sound = SoundMeter(core, clock, lambda: self.playout, allowed_late_ms=settings.audio.latency_ms)
         self._armed = 0
         trace.position = lambda: core.counters().captured
@@ -271,8 +273,11 @@ class Session:
             if event.kind in _OF_MICROPHONE and self._core.muted:
                 return  # it was on its way when the microphone was muted
             before = self.machine.state
-            for command in self.machine.handle(event):
+            commands = self.machine.handle(event)
+            for command in commands:
                 self._do(command)
+            if event.kind is Kind.LIKELY_END and event.turn == self.machine.turn and not any(isinstance(c, Speculate) for c in commands):
+                self._replies.read_ahead(event.turn, event.text, paused=True)
             if self.machine.state is not before:
                 self._trace.emit("state", state=self.machine.state.value, turn=self.machine.turn)
             self._arm()

@@ -21,7 +21,7 @@ from edgevoice.engines.protocols import Tts
 from tests.bench.questions import RATE, SPOKEN, spoken
 
 Int16 = NDArray[np.int16]
-Kind = Literal["order", "recorded", "spoken", "spliced", "hesitation"]
+Kind = Literal["order", "recorded", "spoken", "spliced", "hesitation", "dictated"]
 
 MORE_SPOKEN = (
     "Where does the river Nile end?", "Can you tell me a short joke?", "How far away is the sun?", "What should I wear when it snows?",
@@ -44,6 +44,17 @@ HESITATIONS = (
     ("The meeting is on", "Friday at nine."), ("Find me a recipe with", "rice and eggs."), ("What is seven times", "eight?"),
     ("Who was the president before", "Abraham Lincoln?"), ("Please write down that", "the car needs oil."),
     ("Lower the volume to", "twenty percent."), ("I want to know why", "the sky is blue."))
+DICTATED = (
+    ("The code is four, nine,", "zero, two."), ("My name is spelled M, A, R,", "T, I, N."), ("Um,", "what time does the museum open?"),
+    ("Please call five, five, five,", "one, two, three."), ("We need flour, sugar,", "butter and salt."),
+    ("Eight, seven, six,", "five, four."), ("I would like, um,", "a slice of the apple cake."),
+    ("The room number is three, one,", "seven."), ("So, uh,", "how do I get to the station?"),
+    ("Write down rice, beans,", "onions and garlic."), ("It is P, as in Peter, E,", "T, E."),
+    ("Well, let me see,", "I will have the soup."), ("The plate is K, seven, nine,", "X, L."),
+    ("Monday, Tuesday,", "Wednesday, Thursday."), ("I want, hmm,", "two tickets for Friday."),
+    ("Her address is two, two, one,", "Baker Street."), ("Twenty, thirty,", "forty, fifty."),
+    ("Is it, er,", "going to be cold tonight?"), ("The word is spelled C, H, A,", "I, R."), ("Buy candles, matches,", "and a lighter."))
+"""who spells, counts, lists or thinks aloud"""
 PAUSES_S = (0.3, 1.0)
 LEAD_S, TAIL_S = 0.5, 1.5
 """of silence around an utterance; the tail outlasts the longest wait"""
@@ -78,7 +89,7 @@ def clips(shared: Path, folder: str, count: int, kind: Kind) -> list[Utterance]:
     return [_clip(shared, folder, name, spans, kind) for name, spans in _spread(shared, folder, count)]
 
 
-def paused(shared: Path, tts: Tts, *, spliced: int, hesitations: int, seed: int = 5) -> list[Utterance]:
+def paused(shared: Path, tts: Tts, *, spliced: int, hesitations: int, dictated: int = 0, seed: int = 5) -> list[Utterance]:
     """Utterances with one pause of 300 to 1000 ms inside, evenly spread over that."""
     rng = np.random.default_rng(seed)
     made = []
@@ -88,6 +99,9 @@ def paused(shared: Path, tts: Tts, *, spliced: int, hesitations: int, seed: int 
     lengths = rng.permutation(np.linspace(*PAUSES_S, max(1, hesitations)))
     for (first, second), length in zip(HESITATIONS[:hesitations], lengths, strict=False):
         made.append(_hesitation(tts, first, second, float(length)))
+    lengths = rng.permutation(np.linspace(*PAUSES_S, max(1, dictated)))
+    for (first, second), length in zip(DICTATED[:dictated], lengths, strict=False):
+        made.append(_hesitation(tts, first, second, float(length), "dictated"))
     return made
 
 
@@ -136,11 +150,11 @@ def _spliced(said: Utterance, pause_s: float) -> Utterance:
     return Utterance(said.name, "spliced", samples, ((start, at / RATE), (at / RATE + pause_s, end + pause_s)))
 
 
-def _hesitation(tts: Tts, first: str, second: str, pause_s: float) -> Utterance:
+def _hesitation(tts: Tts, first: str, second: str, pause_s: float, kind: Kind = "hesitation") -> Utterance:
     one, other = spoken(tts, first + ","), spoken(tts, second)
     head = one.samples[:one.end]
     tail = other.samples[round(LEAD_S * RATE):other.end]
     gap = np.zeros(round(pause_s * RATE), np.int16)
     start = one.end / RATE + pause_s
-    return _padded(f"{first} … {second}", "hesitation", np.concatenate([head, gap, tail]),
+    return _padded(f"{first} … {second}", kind, np.concatenate([head, gap, tail]),
                    [(LEAD_S, one.end / RATE), (start, start + len(tail) / RATE)], lead=False)

@@ -214,6 +214,14 @@ class TestContract:
         usage = ask(engine, messages, max_tokens=2)[1].usage
         assert usage.cached_tokens == usage.prompt_tokens or usage.cached_tokens == usage.prompt_tokens - 1
 
+    def test_an_ending_is_a_probability_or_nothing(self, engine: Llm) -> None:
+        found = engine.ending(conversation("What is your favourite colour?"), FlagCancel())
+        assert found is None or 0.0 <= found <= 1.0
+        cancelled = FlagCancel()
+        cancelled.cancel()
+        assert engine.ending(conversation("What is your favourite colour?"), cancelled) is None
+        assert engine.ending(conversation(" . "), FlagCancel()) is None
+
     def test_used_after_close(self, model: Path) -> None:
         for closed in (FakeLlm(), llm.load(LlmSettings(prompt_cache=False), model)):
             closed.close()
@@ -353,6 +361,24 @@ class TestPrefix:
             real.prefill(conversation(" ".join(words[:count])), FlagCancel(), growing=True)
         text, completion = ask(real, conversation(" ".join(words)))
         assert text == expected[0] and completion.usage.prompt_tokens - completion.usage.cached_tokens < 10
+
+    @pytest.mark.parametrize(("whole", "begun"), [
+        ("How far away is the sun?", "How far away is the?"), ("Set a timer for ten minutes.", "Set a timer for."),
+        ("Who wrote Romeo and Juliet?", "Who wrote Romeo and?"), ("Tell me a joke.", "Tell me a.")])
+    def test_a_sentence_ends_where_it_is_whole_whatever_mark_stands_there(self, real: LlamaLlm, whole: str, begun: str) -> None:
+        ended, open_ended = (real.ending(conversation(text), FlagCancel()) for text in (whole, begun))
+        assert ended is not None and open_ended is not None
+        assert ended > 0.02 > 20 * open_ended
+        assert real.ending(conversation(whole.rstrip(".?")), FlagCancel()) == pytest.approx(ended, rel=0.05)
+
+    def test_asking_for_the_ending_changes_no_reply_and_reads_the_words_for_it(self, real: LlamaLlm) -> None:
+        messages = conversation("Why is the sky blue in the morning?")
+        expected = ask(real, messages, max_tokens=12)[0]
+        ask(real, conversation("Tell me a joke."), max_tokens=2)
+        assert real.ending(messages, FlagCancel()) is not None
+        text, completion = ask(real, messages, max_tokens=12)
+        assert text == expected
+        assert completion.usage.prompt_tokens - completion.usage.cached_tokens < 9, "the mark and the reply's opening"
 
     def test_a_prefilled_reply_begins_at_once(self, real: LlamaLlm) -> None:
         """Ready in the pause after a reply: everything up to the user's next first word."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgevoice.dialog.table import State
+from edgevoice.errors import EngineError
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
 from tests.e2e.stage import Stage, spoken
@@ -17,8 +18,10 @@ from tests.fakes.llm import FakeLlm, words
 RATE = 16_000
 
 
-def heard(settings: Settings, engines: Engines, samples: np.ndarray) -> Stage:
+def heard(settings: Settings, engines: Engines, samples: np.ndarray, ends: float | None = None) -> Stage:
+    """``ends``: what the language model says of every ending."""
     llm = FakeLlm([words("Fine.") for _ in range(12)])
+    llm.ends = ends
 
     async def act() -> Stage:
         async with Stage(settings, dataclasses.replace(engines, llm=llm)) as stage:
@@ -64,16 +67,44 @@ def test_a_fixed_wait_is_fixed(settings: Settings, engines: Engines) -> None:
 
 
 def test_a_whole_sentence_is_answered_sooner(settings: Settings, engines: Engines) -> None:
-    stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines))
+    stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines), ends=0.5)
     (wait,) = waits(stage)
     assert wait < settings.dialog.endpoint_ms - 100
-    assert any(row["probability"] is not None for row in stage.trace.events() if row["event"] == "turn_vote")
+    votes = [row for row in stage.trace.events() if row["event"] == "turn_vote"]
+    assert votes[-1]["probability"] == 0.98 and votes[-1]["ending"] == 0.5 and "moon" in votes[-1]["text"]
+
+
+@pytest.mark.parametrize("speculation", [True, False])
+def test_words_that_want_more_are_waited_for_however_final_they_sound(settings: Settings, engines: Engines, speculation: bool) -> None:
+    settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, speculation=speculation))
+    stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines), ends=1e-4)
+    (wait,) = waits(stage)
+    assert wait > 800
+
+
+def test_a_language_model_of_no_weight_is_not_asked(settings: Settings, engines: Engines) -> None:
+    settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, endpoint_language=0.0))
+    stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines), ends=1e-4)
+    (wait,) = waits(stage)
+    assert wait < 600
+    assert all(row["ending"] is None for row in stage.trace.events() if row["event"] == "turn_vote")
+
+
+def test_a_language_model_that_cannot_tell_costs_its_vote_and_no_reply(
+        settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: FakeLlm, messages: object, cancel: object) -> float | None:
+        raise EngineError("no opinion")
+
+    monkeypatch.setattr(FakeLlm, "ending", broken)
+    stage = heard(settings, engines, moon(engines))
+    assert len(waits(stage)) == 1
+    assert {row["message"] for row in stage.trace.events() if row["event"] == "error"} == {"no opinion"}
 
 
 def test_half_a_sentence_is_waited_for_and_becomes_one_question(settings: Settings, engines: Engines) -> None:
     halves = [spoken(engines.tts, text, RATE) for text in ("Set a timer for,", "ten minutes.")]
     quiet = np.zeros(int(0.75 * RATE), np.int16)
-    stage = heard(settings, engines, np.concatenate([halves[0], quiet, halves[1]]))
+    stage = heard(settings, engines, np.concatenate([halves[0], quiet, halves[1]]))  # the words alone tell
     finals = [row["text"] for row in stage.trace.events() if row["event"] == "stt_final"]
     assert len(finals) == 1, "the fixed wait of 600 ms would have cut it in two"
     assert "timer" in finals[0].lower() and "minutes" in finals[0].lower()

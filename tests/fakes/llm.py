@@ -60,6 +60,10 @@ class FakeLlm:
         self._seen: list[Message] = []
         self.asked: list[tuple[Message, ...]] = []
         self.prefilled: list[tuple[Message, ...]] = []
+        self.ends: float | None = None
+        """what it says of every ending; ``None`` as if it could not tell"""
+        self.weighed: list[str] = []
+        """the words whose ending was asked for"""
         self.closed = False
         self.threads: set[int] = set()
         """idents of the threads that called ``generate``"""
@@ -106,6 +110,10 @@ class FakeLlm:
             return 0
         total, cached = self._take(messages)
         return total - cached
+
+    def ending(self, messages: Sequence[Message], cancel: Cancel) -> float | None:
+        self.weighed.append(messages[-1].content)
+        return None if cancel.cancelled() or not messages[-1].content.strip(" .") else self.ends
 
     def tokens(self, text: str) -> int:
         return len(text.split())
