@@ -28,7 +28,7 @@ Float = NDArray[np.float64]
 
 
 def examples(rows: Sequence[Heard], kinds: Sequence[str] = (*WHOLE, *HALF)) -> tuple[Float, NDArray[np.bool_]]:
-    """Features, shape (n, 2): the sound's log odds and the logarithm of the language model's probability; and whether it was over."""
+    """What ``turn_end.features`` makes of each, shape (n, 4), and whether it was over."""
     found, over = [], []
     for row in rows:
         for pause in row.pauses:
@@ -36,9 +36,9 @@ def examples(rows: Sequence[Heard], kinds: Sequence[str] = (*WHOLE, *HALF)) -> t
             last = at > row.speech[-1][1] - NEAR_S
             inner = len(row.speech) > 1 and row.kind in HALF and row.speech[0][1] - NEAR_S < at < row.speech[1][0]
             if row.kind in kinds and pause.sounds and pause.ending is not None and (last or inner):
-                found.append(turn_end.features(pause.sounds[0].probability, pause.ending))
+                found.append(turn_end.features(pause.sounds[0].probability, pause.ending, turn_end.words_of(pause.text)))
                 over.append(last)
-    return np.array(found, np.float64).reshape(-1, 2), np.array(over, np.bool_)
+    return np.array(found, np.float64).reshape(-1, 4), np.array(over, np.bool_)
 
 
 def fit(features: Float, over: NDArray[np.bool_], ridge: float = RIDGE) -> tuple[Float, float]:
@@ -66,7 +66,9 @@ def _main() -> None:
     even, odd = halves([(row, None) for row in listen(quick=False)])
     features, over = examples([row for row, _ in even])
     weights, bias = fit(features, over)
-    sys.stdout.write(f"SOUND {weights[0]:.2f}, LANGUAGE {weights[1]:.2f}, BIAS {bias:.2f}; {len(over)} pauses, {over.sum()} of them over\n")
+    names = ("SOUND", "LANGUAGE", "WANTS_MORE", "ASKS", "BIAS")
+    found = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, (*weights, bias), strict=True))
+    sys.stdout.write(f"{found}; {len(over)} pauses, {over.sum()} of them over\n")
     sys.stdout.write(f"MIDDLE_SOUND {np.median(features[:, 0]):.1f}, MIDDLE_LANGUAGE {np.median(features[:, 1]):.1f}\n")
     for name, rows in (("even", even), ("odd", odd)):
         features, over = examples([row for row, _ in rows])

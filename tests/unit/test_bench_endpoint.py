@@ -73,5 +73,5 @@ def test_the_fit_finds_the_vote_that_tells() -> None:
 
 def test_an_example_is_over_where_nothing_follows() -> None:
     features, over = turn_fit.examples([row()])
-    assert over.tolist() == [False, True] and features.shape == (2, 2)
+    assert over.tolist() == [False, True] and features.shape == (2, 4)
     assert features[0, 1] < features[1, 1]
