@@ -10,17 +10,21 @@ import concurrent.futures
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from edgevoice import rt
 from edgevoice.clock import Clock, MonotonicClock
 from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import find
-from edgevoice.pipeline.session import Engines
+from edgevoice.pipeline.care import Loader
+from edgevoice.pipeline.engines import Engines
 from edgevoice.rt import Core
 from edgevoice.rt.contract import Device
 from edgevoice.settings import Settings
@@ -138,6 +142,21 @@ def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Eng
     return Engines(vad=made["voice activity"], stt=made["speech recognition"], llm=made["language model"],  # type: ignore[arg-type]
                    tts=made["speech synthesis"], wake=made.get("wake word"),  # type: ignore[arg-type]
                    turn_end=made.get(_SPARED))  # type: ignore[arg-type]
+
+
+def loaders(settings: Settings) -> dict[str, Loader]:
+    """How to get an engine in place of one that hangs or fails, by the names of ``pipeline.care``."""
+    models: list[tuple[str, Callable[[Settings], Any], str]] = [
+        ("stt", load_stt, settings.stt.model), ("llm", load_llm, settings.llm.model), ("tts", load_tts, settings.tts.model)]
+    if settings.dialog.hears_turn_ends:
+        models.append(("turn", load_turn_end, settings.dialog.turn_model))
+    return {name: Loader(functools.partial(load, settings), _size(find(settings.paths, model))) for name, load, model in models}
+
+
+def _size(model: Path) -> int:
+    """Bytes of memory, about: the files, and half as much to work in."""
+    files = [model] if model.is_file() else [path for path in model.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files) * 3 // 2
 
 
 def make_core(settings: Settings) -> Core:

@@ -76,7 +76,8 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     trace.listen(view.on_event)
     device = SupervisedDevice(core, lambda: app.make_device(settings, core), lambda state: _sound_changed(trace, state))
     recorder = Recorder(settings.audio.rate) if out is not None else None
-    session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True)
+    session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True,
+                      loaders=app.loaders(settings))
     stuck: list[str] = []
     until = None if seconds is None else time.monotonic() + seconds
 
@@ -112,7 +113,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
         stuck = await session.stop()
         core.close()
         if not stuck:
-            engines.close()
+            session.close_engines()
     if recorder is not None and out is not None:
         recorder.write(out, trace.events())
     if stuck:

@@ -93,6 +93,8 @@ class LlmSettings:
     system_prompt: str = key(
         "You are a friendly voice assistant. You answer every question in one short sentence.",
         "what the model is told before every conversation")
+    place: str = key("", "where the device stands, such as \"Berlin in Germany\": told to the model with questions about it")
+    clock: bool = key(True, "tell the model the time and the day with questions about them")
     context: int = key(1024, "context window", low=256, high=131072, unit="tokens")
     max_tokens: int = key(96, "longest reply", low=1, high=8192, unit="tokens")
     threads: int = key(0, "threads; 0 for the machine's cores less one", low=0, high=64)
@@ -192,6 +194,34 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultSettings:
+    """How long an engine may take before somebody is told, and what is done about engines that fail."""
+
+    stt_s: float = key(2.0, "a decode that takes longer than this, and a quarter of the utterance, is given up", low=0.2, high=120.0,
+                       unit="s")
+    first_token_s: float = key(3.0, "to the first word of an answer", low=0.2, high=300.0, unit="s")
+    next_token_s: float = key(4.0, "to each further word", low=0.2, high=300.0, unit="s")
+    first_audio_s: float = key(2.0, "to the first sound of an answer, from its first words on", low=0.2, high=300.0, unit="s")
+    next_audio_s: float = key(4.0, "to the sound of each further piece", low=0.2, high=300.0, unit="s")
+    failures: int = key(3, "failures in a row after which an engine is not asked again before it was loaded anew", low=1, high=100)
+    retry_s: float = key(1.0, "pause before that; it doubles each time", low=0.1, high=3600.0, unit="s")
+    retry_most_s: float = key(60.0, "longest such pause", low=0.1, high=86400.0, unit="s")
+    one_moment_s: float = key(2.5, "after the user's last word, a \"one moment\" where nothing was heard for so long; 0 for none", low=0.0,
+                              high=60.0, unit="s")
+    phrases_s: float = key(30.0, "sound of fixed sentences kept in memory; 0 for none", low=0.0, high=600.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
+class SafetySettings:
+    """What is never said.  The rest of such an answer is dropped, and the substitute is spoken."""
+
+    words: list[str] = key([], "words and phrases, in any case, whole")
+    patterns: list[str] = key([], "regular expressions, in any case")
+    hook: str = key("", "function that is asked about each clause, as \"package.module:name\"; it returns whether the clause may be said")
+    substitute: str = key("Let us talk about something else.", "said in place of the rest of the answer")
+
+
+@dataclass(frozen=True, slots=True)
 class PathSettings:
     """Where things are kept."""
 
@@ -211,6 +241,8 @@ class Settings:
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    faults: FaultSettings = field(default_factory=FaultSettings)
+    safety: SafetySettings = field(default_factory=SafetySettings)
     paths: PathSettings = field(default_factory=PathSettings)
 
 

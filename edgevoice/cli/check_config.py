@@ -56,6 +56,7 @@ def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
     """What the file by itself cannot tell: wake words that nobody knows, pronunciations that cannot be read."""
     from edgevoice.config import Problem
     from edgevoice.engines import lexicon, wake
+    from edgevoice.pipeline.rules import safety_of
 
     def words() -> None:
         wake.check_words(settings.wake)
@@ -64,8 +65,11 @@ def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
         if settings.tts.lexicon:
             lexicon.load(Path(settings.tts.lexicon).expanduser())
 
+    def rules() -> None:
+        safety_of(settings.safety)
+
     found = []
-    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations)):
+    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules)):
         try:
             look()
         except EdgeVoiceError as error:

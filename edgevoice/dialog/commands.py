@@ -100,6 +100,15 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
+class SayAgain:
+    """Say the last answer once more; ``otherwise`` where there is none.  Nothing new for the history."""
+
+    generation: int
+    turn: int
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     generation: int
 
@@ -133,6 +142,13 @@ class Earcon:
 
 
 @dataclass(frozen=True, slots=True)
+class Filler:
+    """Something short to be heard while an answer takes long; not part of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """One timer at a time; setting it anew replaces it.  Counted in device time; ``TIMEOUT`` brings ``timer`` back."""
 
@@ -145,5 +161,5 @@ class ClearTimer:
     pass
 
 
-Command = (Listen | StopListening | Prefill | StartReply | Speculate | Confirm | Drop | Speak | Pause | Resume | Cancel | Commit | Earcon
-           | SetTimer | ClearTimer)
+Command = (Listen | StopListening | Prefill | StartReply | Speculate | Confirm | Drop | Speak | SayAgain | Pause | Resume | Cancel
+           | Commit | Earcon | Filler | SetTimer | ClearTimer)

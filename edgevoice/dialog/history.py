@@ -49,6 +49,11 @@ class History:
     def turns(self) -> tuple[Turn, ...]:
         return tuple(self._turns)
 
+    @property
+    def last_answer(self) -> str:
+        """As far as it was heard; "" where nothing was."""
+        return next((turn.heard for turn in reversed(self._turns) if turn.heard), "")
+
     def messages(self, user_text: str) -> tuple[Message, ...]:
         """The conversation with ``user_text`` as its last message; changes nothing.
 

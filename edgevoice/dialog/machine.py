@@ -27,16 +27,19 @@ from edgevoice.dialog.commands import (
     Earcon,
     EarconName,
     Event,
+    Filler,
     Listen,
     Pause,
     Prefill,
     Resume,
+    SayAgain,
     SetTimer,
     Speak,
     Speculate,
     StartReply,
     StopListening,
 )
+from edgevoice.dialog.stop import is_again
 from edgevoice.dialog.table import TABLE, Guard, Kind, Row, State
 
 BargeIn = Literal["off", "wake", "speech"]
@@ -59,6 +62,10 @@ class Policy:
     earcons: bool = True
     speculation: bool = True
     speculations_a_turn: int = 4
+    one_moment_s: float = 0.0
+    """after the user's turn, with nothing heard; 0 for never"""
+    one_moment: str = "One moment."
+    nothing_said: str = "I have not said anything yet."
     apology: str = "Sorry, something went wrong."
     empty_reply: str = "Sorry, I have no answer to that."
 
@@ -159,6 +166,7 @@ class Machine:
             "meant": lambda: self._heard in MEANT,
             "all_heard": lambda: event.over,
             "not_yet_heard": lambda: not self._all_heard,
+            "again": lambda: is_again(event.text),
             "no_assent": lambda: self._heard is not Meaning.BACKCHANNEL,
         }
         return tests[guard]()
@@ -221,6 +229,7 @@ class Machine:
         self._speaks_fixed = False
         self._user_text = event.text
         self._out.append(StartReply(self.generation, self.turn, event.text))
+        self._await_sound()
 
     def _prefill(self, event: Event) -> None:
         self._out.append(Prefill(self.turn, event.text))
@@ -235,6 +244,23 @@ class Machine:
     def _confirm(self, event: Event) -> None:
         self._user_text = event.text
         self._out.append(Confirm(self.generation, self.turn))
+        self._await_sound()
+
+    def _say_again(self, _: Event) -> None:
+        self._next_generation()
+        self._speaks_fixed = True
+        self._out.append(SayAgain(self.generation, self.turn, self.policy.nothing_said))
+
+    def _await_sound(self) -> None:
+        if self.policy.one_moment_s > 0:
+            self._out.append(self._timer_for(self.policy.one_moment_s))
+
+    def _one_moment(self, _: Event) -> None:
+        self._out.append(Filler(self.policy.one_moment))
+
+    def _heard_sound(self, event: Event) -> None:
+        if self.policy.one_moment_s > 0:
+            self._clear_timer(event)
 
     def _drop(self, _: Event) -> None:
         self._out.append(Drop(self.generation, self.turn))
@@ -286,7 +312,8 @@ class Machine:
     def _resume(self, _: Event) -> None:
         self._out.append(Resume(self.generation))
 
-    def _take_back(self, _: Event) -> None:
+    def _take_back(self, event: Event) -> None:
+        self._heard_sound(event)
         self._cancel(heard=False, barge_in=False)
 
     def _interrupt(self, event: Event) -> None:

@@ -57,7 +57,7 @@ class Kind(StrEnum):
 
 
 Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup", "speculation", "may_speculate",
-                "same_words", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent"]
+                "same_words", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.IDLE, _K.ASK, _S.THINKING, ("new_turn", "reply")),
     Row(_S.LISTENING, _K.WAKE, _S.LISTENING, ("listen_after_wake",)),
     Row(_S.LISTENING, _K.SPEECH_START, _S.LISTENING, ("clear_timer",)),
+    Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "say_again"), "again"),
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "reply")),
     Row(_S.LISTENING, _K.TURN_EMPTY, _S.LISTENING, ("listen_again",)),
     Row(_S.LISTENING, _K.TURN_STOP, _S.IDLE, ("clear_timer", "earcon_done")),
@@ -90,6 +91,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.PARTIAL, _S.LISTENING, ("prefill",), "speculation"),
     Row(_S.LISTENING, _K.LIKELY_END, _S.SPECULATING, ("clear_timer", "speculate"), "may_speculate"),
     Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("confirm",), "same_words"),
+    Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("drop", "say_again"), "again"),
     Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("drop", "reply")),
     Row(_S.SPECULATING, _K.SPEECH_RESUMED, _S.LISTENING, ("drop",)),
     Row(_S.SPECULATING, _K.SPEECH_START, _S.LISTENING, ("drop",)),
@@ -101,7 +103,8 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPECULATING, _K.FAILED, _S.THINKING, ("drop", "stop_listening", "apologize")),
     Row(_S.SPECULATING, _K.STOP, _S.IDLE, ("drop", "stop_listening")),
     Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply")),
-    Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING),
+    Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING, ("heard_sound",)),
+    Row(_S.THINKING, _K.TIMEOUT, _S.THINKING, ("one_moment",)),
     Row(_S.THINKING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("take_back", "listen_on")),
     Row(_S.THINKING, _K.WAKE, _S.LISTENING, ("take_back", "new_turn", "listen_after_wake")),
     Row(_S.THINKING, _K.REPLY_EMPTY, _S.THINKING, ("take_back", "excuse_empty")),
@@ -124,6 +127,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.HOLDING, _K.SPEECH_END, _S.HOLDING, ("hold",), "not_yet_heard"),
     Row(_S.HOLDING, _K.SPEECH_START, _S.HOLDING, ("clear_timer",)),
     Row(_S.HOLDING, _K.SPEECH_RESUMED, _S.HOLDING, ("clear_timer",)),
+    Row(_S.HOLDING, _K.TURN_ENDED, _S.THINKING, ("interrupt", "take_over", "say_again"), "again"),
     Row(_S.HOLDING, _K.TURN_ENDED, _S.THINKING, ("interrupt", "take_over", "reply"), "meant"),
     Row(_S.HOLDING, _K.TURN_ENDED, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.TURN_EMPTY, _S.SPEAKING, ("stop_overhearing", "resume")),

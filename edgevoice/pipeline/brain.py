@@ -8,20 +8,28 @@ tokens, and the answer is not awaited yet.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgevoice.dialog.commands import Event
+from edgevoice.dialog.safety import Safety
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.errors import EngineError
 from edgevoice.events import Message
 from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.speculation import Effort
 from edgevoice.pipeline.worker import Worker
+from edgevoice.settings import FaultSettings
 from edgevoice.trace import Trace
 
+log = logging.getLogger(__name__)
+
+READ = 4.0
+"""times the limit of a first token, in which a whole conversation has to be read"""
 QUEUE = 8
 """jobs that may wait; all but the last are cancelled ones that end at once"""
 
@@ -35,6 +43,8 @@ class Think:
     messages: tuple[Message, ...]
     cancel: Cancel
     reply: ReplyStream
+    words: str = ""
+    """the user's of this turn"""
     effort: Effort | None = None
 
 
@@ -45,7 +55,23 @@ class Read:
     turn: int
     messages: tuple[Message, ...]
     cancel: Cancel
+    words: str = ""
+    """the user's of this turn"""
     paused: bool = False
+
+
+class _Enough:
+    """A ``Cancel`` of the model alone: what it wrote stands."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._cancel = cancel
+        self.over = False
+
+    def cancelled(self) -> bool:
+        return self.over or self._cancel.cancelled()
+
+    def abort_pointers(self) -> tuple[int, int] | None:
+        return self._cancel.abort_pointers()
 
 
 class Brain(Worker[Think | Read]):
@@ -53,10 +79,11 @@ class Brain(Worker[Think | Read]):
 
     name = "brain"
 
-    def __init__(self, llm: Llm, post: Callable[[Event], None], trace: Trace, *, threads: int = 1) -> None:
+    def __init__(self, slot: Slot[Llm], post: Callable[[Event], None], trace: Trace, limits: FaultSettings, *, threads: int = 1,
+                 safety: Safety | None = None) -> None:
         super().__init__(QUEUE)
-        self._threads = threads
-        self._llm, self._post, self._trace = llm, post, trace
+        self._threads, self._limits, self._safety = threads, limits, safety or Safety()
+        self._slot, self._post, self._trace = slot, post, trace
         self.ending: Callable[[int, str, float], None] | None = None
         """told (turn, the user's words, probability that they end there) of a turn that pauses; on this thread"""
 
@@ -74,7 +101,9 @@ class Brain(Worker[Think | Read]):
         if job.paused:
             self._vote(job)
             return
-        tokens = self._llm.prefill(job.messages, job.cancel, growing=True)
+        llm = self._slot.get()
+        with self.watch.call("the conversation was not read", READ * self._limits.first_token_s):
+            tokens = llm.prefill(job.messages, job.cancel, growing=True)
         if tokens:
             self._trace.emit("prefill", turn=job.turn, tokens=tokens, text=job.messages[-1].content)
 
@@ -82,38 +111,57 @@ class Brain(Worker[Think | Read]):
         """A vote that fails is one that is missing; the reply may come for all that."""
         if self.ending is None:
             return
+        llm = self._slot.get()
         try:
-            probability = self._llm.ending(job.messages, job.cancel)
+            with self.watch.call("no vote on the words", self._limits.first_token_s):
+                probability = llm.ending(job.messages, job.cancel)
         except EngineError as error:
             self._trace.emit("error", turn=job.turn, stage="llm", message=str(error))
             return
         if probability is not None:
-            self.ending(job.turn, job.messages[-1].content, probability)
+            self.ending(job.turn, job.words, probability)
 
     def _think(self, job: Think) -> None:
         first = True
+        watch, llm = self.watch, self._slot.get()
+        passed, cancel = self._safety.begin(), _Enough(job.cancel)
 
         def emit(delta: str) -> None:
+            with watch.elsewhere("no further token", self._limits.next_token_s):
+                take(delta)
+
+        def take(delta: str) -> None:
             nonlocal first
             name = "llm_first_token" if first else "llm_token"
             first = False
+            delta = passed.feed(delta)
             self._trace.emit(name, turn=job.turn, generation=job.generation, text=delta)
             if job.effort is not None:
                 job.effort.add(tokens=1)
             job.reply.delta(delta)
+            if passed.hit is not None:
+                cancel.over = True
 
         started = time.thread_time()
         try:
             if job.effort is not None:
                 self._vote(job)
-            completion = self._llm.generate(job.messages, emit, job.cancel)
+            with watch.call("no first token", self._limits.first_token_s):
+                completion = llm.generate(job.messages, emit, cancel)
         finally:
             if job.effort is not None:
                 job.effort.add(cpu_s=(time.thread_time() - started) * self._threads)
-        usage = completion.usage
-        self._trace.emit("llm_done", turn=job.turn, generation=job.generation, finish=completion.finish, tokens=usage.completion_tokens,
+        usage, finish = completion.usage, completion.finish
+        if not job.cancel.cancelled():
+            job.reply.delta(passed.end())
+        if passed.hit is not None and not job.cancel.cancelled():
+            finish = "filtered"
+            log.info("an answer was ended by the safety rule %r", passed.hit)
+            apart = "" if not job.reply.text or job.reply.text[-1].isspace() else " "
+            job.reply.delta(apart + self._safety.substitute)
+        self._trace.emit("llm_done", turn=job.turn, generation=job.generation, finish=finish, tokens=usage.completion_tokens,
                          prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
-        job.reply.close(completion.finish, usage)
+        job.reply.close(finish, usage)
 
     def failed(self, job: Think | Read, error: Exception) -> None:
         generation = job.generation if isinstance(job, Think) else None

@@ -30,6 +30,7 @@ from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
 from edgevoice.engines.protocols import SPEECH_RATE, TurnEnd, Vad, WakeWord
 from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
 from edgevoice.pipeline.recognizer import Recognizer
+from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.turn import SAMPLES, Pause, TurnEnds
 from edgevoice.rt.contract import Core, Hops, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
@@ -89,17 +90,17 @@ class Ears:
     def __init__(self, core: Core, vad: Vad, wake: WakeWord | None, recognizer: Recognizer, *, vad_settings: VadSettings,
                  dialog: DialogSettings, post: Callable[[Event], None], played: Callable[[PlayEvent], None], trace: Trace,
                  tap: Callable[[Hops], None] | None = None, reflexed: Callable[[int, int], None] = lambda generation, sample: None,
-                 cancel_echo: bool = True, may_rest: bool = False, turn_end: TurnEnd | None = None) -> None:
+                 cancel_echo: bool = True, may_rest: bool = False, turn_end: Slot[TurnEnd] | None = None) -> None:
         self._may_rest = may_rest
         self._votes = Votes()
         self._paused_at = -1
         self._wait_rule = None if dialog.endpointing == "fixed" else WaitRule(
             dialog.endpoint_min_ms, dialog.endpoint_max_ms, dialog.endpoint_ms, dialog.endpoint_sound, dialog.endpoint_language)
-        self._turn_ends = None
+        self.turn_ends = None
         if self._wait_rule is not None:
             recognizer.settled = self._heard_words
             if turn_end is not None:
-                self._turn_ends = TurnEnds(turn_end, self._heard_sound, trace)
+                self.turn_ends = TurnEnds(turn_end, self._heard_sound, trace)
         self._reflexed, self._cancel_echo, self._vad_settings = reflexed, cancel_echo, vad_settings
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
@@ -141,8 +142,8 @@ class Ears:
         settings = self._vad_settings
         self._core.start_front(self._vad, onset=settings.onset, offset=settings.offset, min_speech_ms=settings.min_speech_ms,
                                hangover_ms=settings.hangover_ms, cancel_echo=self._cancel_echo)
-        if self._turn_ends is not None:
-            self._turn_ends.start()
+        if self.turn_ends is not None:
+            self.turn_ends.start()
         self._thread = threading.Thread(target=self._run, name="edgevoice-ears", daemon=True)
         self._thread.start()
 
@@ -151,7 +152,7 @@ class Ears:
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
-        votes = self._turn_ends is None or self._turn_ends.stop(timeout_s)
+        votes = self.turn_ends is None or self.turn_ends.stop(timeout_s)
         return votes and not self._thread.is_alive()
 
     @property
@@ -162,7 +163,7 @@ class Ears:
     def idle(self) -> bool:
         """No order waits and every whole hop was heard."""
         counters = self._core.counters()
-        if self._turn_ends is not None and not self._turn_ends.idle:
+        if self.turn_ends is not None and not self.turn_ends.idle:
             return False
         return self._orders.empty() and counters.depth < self._core.hop and self._next_index >= counters.captured - counters.depth
 
@@ -352,8 +353,8 @@ class Ears:
             self._paused_at = self._device(end)
             self._votes = Votes(pauses_ms=[pause * 1000 / SPEECH_RATE for pause in utterance.pauses])
             self._recognizer.settle(self._turn, self._paused_at)
-            if self._turn_ends is not None:
-                self._turn_ends.submit(Pause(self._turn, self._paused_at, self._audio.slice(max(utterance.start, end - SAMPLES), end)))
+            if self.turn_ends is not None:
+                self.turn_ends.submit(Pause(self._turn, self._paused_at, self._audio.slice(max(utterance.start, end - SAMPLES), end)))
         if Mark.END in marks:
             self._utterance = None
             sample = self._device(end)

@@ -72,12 +72,18 @@ class HealthMeter:
         last = latencies.last_error
         errors = latencies.errors
         settings = self._settings
+        states = {state.name: state for state in session.engines}
+
+        def cared(stage: str) -> dict[str, Any]:
+            state = states.get(stage)
+            return {} if state is None else {"breaker": state.breaker, "hung": state.hung, "loaded_anew": state.loaded_anew}
+
         document: dict[str, Any] = {
             "time": round(time.time(), 3), "uptime_s": round(now - self._began, 1), "version": self._version,
             "ok": not any(alert.severe for alert in alerts), "summary": str(alerts[0]) if alerts else ALL_WELL,
             "alerts": [{"name": alert.name, "severe": alert.severe, "text": str(alert)} for alert in alerts],
             "state": session.machine.state.value, "latency_ms": stages, "counts": latencies.counts,
-            "engines": {stage: {"state": "failing" if stage in failing else "ready", "errors": errors.get(stage, 0)}
+            "engines": {stage: {"state": "failing" if stage in failing else "ready", "errors": errors.get(stage, 0), **cared(stage)}
                         for stage in ("stt", "llm", "tts", "ears", "turn")},
             "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model,
                        "turn": settings.dialog.turn_model},
@@ -179,6 +185,9 @@ def _all(kind: Mapping[str, Any], *names: str, **others: Mapping[str, Any]) -> d
 
 _FLAG: dict[str, Any] = {"type": "boolean"}
 _NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_ENGINE = {"type": "object", "additionalProperties": False, "required": ["state", "errors"], "properties": {
+    "state": {"enum": ["ready", "failing"]}, "errors": _COUNT, "breaker": {"enum": ["closed", "open", "trial"]}, "hung": _COUNT,
+    "loaded_anew": _COUNT}}
 _STAGE = _all(_N, "p50", "p90", "p99", "count")
 SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "how the device does", "type": "object",
@@ -191,7 +200,7 @@ SCHEMA: Mapping[str, Any] = {
         "latency_ms": {"type": "object", "properties": dict.fromkeys(STAGES, _STAGE), "additionalProperties": False,
                        "description": "of the last 15 minutes"},
         "counts": {"type": "object", "additionalProperties": _COUNT, "description": "since the start"},
-        "engines": {"type": "object", "additionalProperties": _all(_COUNT, "errors", state={"enum": ["ready", "failing"]})},
+        "engines": {"type": "object", "additionalProperties": _ENGINE},
         "models": {"type": "object", "additionalProperties": {"type": "string"}},
         "sound": _all(_N, "losses", "xruns_in", "xruns_out", "dropped_ms", "ring_ms", "late_worst_ms", open=_FLAG, erle_db=_OR_NOT,
                       echo_delay_ms=_OR_NOT, drift_ppm=_OR_NOT, memory_locked=_FLAG, fifo=_FLAG),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgevoice.dialog.commands import Event
+from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind, State
@@ -60,8 +61,9 @@ class Replies:
     """Owned by the session.  ``post`` may be called on any thread."""
 
     def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, post: Callable[[Event], None],
-                 trace: Trace, *, reads_ahead: bool = True) -> None:
+                 trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None) -> None:
         self.history = history
+        self._facts = facts or Facts()
         self._reads_ahead = reads_ahead
         self._account = account
         self._reading = 0, _ReadAhead()
@@ -81,7 +83,8 @@ class Replies:
             self.stop_reading()
             self._reading = turn, _ReadAhead()
         try:
-            self._brain.submit(Read(turn, self.history.messages(text), self._reading[1], paused), timeout_s=0)
+            messages = self.history.messages(self._facts.told_with(text))
+            self._brain.submit(Read(turn, messages, self._reading[1], text, paused), timeout_s=0)
         except queue.Full:  # an engine hangs; the reply itself will say so
             pass
 
@@ -91,13 +94,13 @@ class Replies:
 
     def answer(self, generation: int, turn: int, text: str) -> None:
         """Let the model answer ``text``."""
-        self._make(self._begin(generation, turn, user=text), text)
+        self._make(self._begin(generation, turn, user=self._facts.told_with(text)), text)
         self._tell(generation)
 
     def speculate(self, generation: int, turn: int, text: str) -> None:
         """Let the model answer ``text``, unheard."""
         self._core.gate(generation)
-        reply = self._begin(generation, turn, user=text, effort=self._account.begin())
+        reply = self._begin(generation, turn, user=self._facts.told_with(text), effort=self._account.begin())
         self._trace.emit("speculation_started", turn=turn, generation=generation, text=text)
         self._make(reply, text)
 
@@ -128,7 +131,7 @@ class Replies:
         reply.stream.delta(text)
         reply.stream.close("stop")
         try:
-            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=True), timeout_s=0)
+            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=text), timeout_s=0)
         except queue.Full:
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.DRAINED, generation=generation))
@@ -180,13 +183,14 @@ class Replies:
         if self._reads_ahead:
             self.read_ahead(turn, "")
 
-    def _make(self, reply: _Reply, text: str) -> None:
+    def _make(self, reply: _Reply, words: str) -> None:
         """Set the workers to it."""
         generation, turn, stream = reply.stream.generation, reply.stream.turn, reply.stream
         try:
             self._mouth.submit(Utter(generation, turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger, effort=reply.effort),
                                timeout_s=0)
-            self._brain.submit(Think(generation, turn, self.history.messages(text), reply.token, stream, reply.effort), timeout_s=0)
+            messages = self.history.messages(reply.user or words)
+            self._brain.submit(Think(generation, turn, messages, reply.token, stream, words, reply.effort), timeout_s=0)
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.FAILED, turn=turn, generation=generation))

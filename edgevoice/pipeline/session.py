@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import cast
 
 from edgevoice.clock import Clock
@@ -22,29 +22,37 @@ from edgevoice.dialog.commands import (
     Drop,
     Earcon,
     Event,
+    Filler,
     Listen,
     Pause,
     Prefill,
     Resume,
+    SayAgain,
     SetTimer,
     Speak,
     Speculate,
     StartReply,
     StopListening,
 )
+from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.machine import BargeIn, Machine, Policy
 from edgevoice.dialog.table import Kind, State
-from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
+from edgevoice.engines.protocols import WakeWord
 from edgevoice.engines.threads import threads_for
 from edgevoice.pipeline.brain import Brain
+from edgevoice.pipeline.care import Care, EngineState, Loader
 from edgevoice.pipeline.earcons import earcons
 from edgevoice.pipeline.ears import Ears
+from edgevoice.pipeline.engines import Engines as Engines
+from edgevoice.pipeline.engines import Slots
 from edgevoice.pipeline.mouth import Mouth
+from edgevoice.pipeline.phrases import Phrases
 from edgevoice.pipeline.playout_health import PlayoutHealth
 from edgevoice.pipeline.recognizer import Recognizer
 from edgevoice.pipeline.replies import Replies
 from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.rules import safety_of
 from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
 from edgevoice.pipeline.speculation import Account, Speculated
 from edgevoice.rt.contract import Channel, Core, Hops
@@ -56,53 +64,52 @@ _OF_MICROPHONE = frozenset({Kind.WAKE, Kind.SPEECH_START, Kind.SPEECH_CONFIRMED,
 """what a muted microphone cannot have said"""
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """What a conversation needs; ``wake`` is ``None`` where every utterance is meant for the device."""
-
-    vad: Vad
-    stt: Stt
-    llm: Llm
-    tts: Tts
-    wake: WakeWord | None = None
-    turn_end: TurnEnd | None = None
-    """``None``: the end of a turn is told by words and silence alone"""
-
-    def close(self) -> None:
-        for engine in (self.vad, self.stt, self.llm, self.tts, self.wake, self.turn_end):
-            if engine is not None:
-                engine.close()
+ABORT_S = 1.0
+"""an engine that is cancelled ends within this, if it does not hang"""
 
 
 class Session:
     """``start`` and ``stop`` from the loop's thread; ``post`` from any.  Commands of the edges are methods here.
 
     ``may_rest``: the microphone is listened to in longer steps while nothing goes on; not for a device that waits for us.
+    ``loaders``: engines are looked after, with these to get new ones (``care.py``), and fixed sentences are made ahead; not for a device
+    that waits for us either, since engines may then take any time.
     """
 
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
-                 tap: Callable[[Hops], None] | None = None, may_rest: bool = False) -> None:
+                 tap: Callable[[Hops], None] | None = None, may_rest: bool = False,
+                 loaders: Mapping[str, Loader] | None = None) -> None:
         dialog = settings.dialog
         self.machine = Machine(Policy(
             open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in),
             barge_in_words=dialog.barge_in_words, listen_timeout_s=dialog.listen_timeout_s,
             followup_s=dialog.followup_s, earcons=dialog.earcons, speculation=dialog.speculation,
-            speculations_a_turn=dialog.speculation_attempts), affordable=lambda: self._account.affordable())
+            speculations_a_turn=dialog.speculation_attempts,
+            one_moment_s=settings.faults.one_moment_s if loaders is not None else 0.0), affordable=lambda: self._account.affordable())
         self._core, self._trace, self._wake = core, trace, engines.wake
         self._earcons = earcons(core.rate)
-        self._recognizer = Recognizer(engines.stt, self.post, trace)
+        faults = settings.faults
+        slots = self._slots = Slots(engines)
+        self._recognizer = Recognizer(slots.stt, self.post, trace, faults)
         self._account = Account(clock, budget=dialog.speculation_budget, max_celsius=dialog.speculation_max_celsius)
-        self._brain = Brain(engines.llm, self.post, trace, threads=threads_for(settings.llm.threads))
-        self._mouth = Mouth(engines.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
-                            audio=settings.audio)
+        self._brain = Brain(slots.llm, self.post, trace, faults, threads=threads_for(settings.llm.threads),
+                            safety=safety_of(settings.safety))
+        policy = self.machine.policy
+        phrases = Phrases(core.rate, faults.phrases_s if loaders is not None else 0.0,
+                          (policy.apology, policy.one_moment, policy.empty_reply))
+        self._mouth = Mouth(slots.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
+                            audio=settings.audio, limits=faults, phrases=phrases)
         history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
         self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.post, trace,
-                                reads_ahead=dialog.speculation)
+                                reads_ahead=dialog.speculation,
+                                facts=Facts(settings.llm.place, datetime.now if settings.llm.clock else None))
         self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
-                          cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=engines.turn_end)
+                          cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=slots.turn_end)
         if dialog.endpointing == "semantic" and dialog.endpoint_language > 0:
             self._brain.ending = self._ears.heard_ending
+        self._care = None if loaders is None else Care(loaders, clock, trace, faults)
+        self._caring: asyncio.Task[None] | None = None
         self._sound = SoundMeter(core, clock, lambda: self.playout, allowed_late_ms=settings.audio.latency_ms)
         self._armed = 0
         trace.position = lambda: core.counters().captured
@@ -112,9 +119,11 @@ class Session:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._look_after()
         for worker in (self._recognizer, self._brain, self._mouth):
             worker.start()
         self._ears.start()
+        self._mouth.prepare()
         self._trace.emit("state", state=self.machine.state.value)
 
     async def stop(self) -> list[str]:
@@ -125,13 +134,38 @@ class Session:
         current = self._core.live.current()
         if current:
             self._core.live.cancel(current)
+        if self._care is not None and self._caring is not None:
+            self._caring.cancel()
+            await self._care.end()
         parts = (self._ears, self._recognizer, self._brain, self._mouth)
         ended = await asyncio.gather(*(asyncio.to_thread(part.stop) for part in parts))
         return [type(part).__name__.lower() for part, ok in zip(parts, ended, strict=True) if not ok]
 
+    def close_engines(self) -> None:
+        """After ``stop``, for whoever gave them to us for good."""
+        self._slots.close()
+
+    def _look_after(self) -> None:
+        care, ears = self._care, self._ears
+        if care is None or self._loop is None:
+            return
+        care.watch("stt", self._recognizer, self._slots.stt)
+        care.watch("llm", self._brain, self._slots.llm, grace_s=ABORT_S)
+        care.watch("tts", self._mouth, self._slots.tts, grace_s=ABORT_S / 2)
+        if ears.turn_ends is not None and self._slots.turn_end is not None:
+            care.watch("turn", ears.turn_ends, self._slots.turn_end, spared=True)
+        self._caring = self._loop.create_task(care.run())
+
+    @property
+    def engines(self) -> Sequence[EngineState]:
+        """How the engines do, where they are looked after."""
+        return [] if self._care is None else self._care.states()
+
     @property
     def failure(self) -> str | None:
         """Why the conversation cannot go on; ``None`` while every thread of ours runs."""
+        if self._care is not None and self._care.failure is not None:
+            return self._care.failure
         if self._ears.failure is not None:
             return self._ears.failure
         ended = [type(part).__name__.lower() for part in (self._ears, self._recognizer, self._brain, self._mouth) if not part.alive]
@@ -280,10 +314,20 @@ class Session:
                 self._replies.read_ahead(event.turn, event.text, paused=True)
             if self.machine.state is not before:
                 self._trace.emit("state", state=self.machine.state.value, turn=self.machine.turn)
+                if self.machine.state is State.IDLE:
+                    self._mouth.prepare()
             self._arm()
         finally:
             with self._count:
                 self._posted -= 1
+
+    def _fill(self, text: str) -> None:
+        """Let something be heard while the answer is not ready; it begins after that."""
+        samples = self._mouth.phrases.get(text)
+        if samples is not None:
+            taken = self._core.earcon(samples)
+            self._mouth.not_before = self._core.counters().captured + taken
+            self._trace.emit("earcon", name="one moment")
 
     def _do(self, command: Command) -> None:
         match command:
@@ -306,6 +350,8 @@ class Session:
                 if announcement:
                     self._core.announce(generation)
                 self._replies.say(generation, turn, text)
+            case SayAgain(generation, turn, otherwise):
+                self._replies.say(generation, turn, self.history.last_answer or otherwise)
             case Pause(generation):
                 self._trace.emit("barge_in_onset", turn=self.machine.turn, generation=generation)
                 self._core.pause(generation)
@@ -316,6 +362,8 @@ class Session:
                 self._replies.cancel(generation, turn, heard=heard, barge_in=barge_in)
             case Commit(generation):
                 self._replies.commit(generation)
+            case Filler(text):
+                self._fill(text)
             case Earcon(name):
                 self._trace.emit("earcon", name=name)
                 self._core.earcon(self._earcons[name])

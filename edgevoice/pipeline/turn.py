@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, TurnEnd
+from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.worker import Worker
 from edgevoice.trace import Trace
 
 SAMPLES = 8 * SPEECH_RATE
 """as far back as the engine listens"""
+LIMIT_S = 2.0
+"""a vote that takes longer does not come any more"""
 QUEUE = 8
 """pauses that may wait; only the newest is looked at"""
 
@@ -32,13 +35,16 @@ class TurnEnds(Worker[Pause]):
 
     name = "turn"
 
-    def __init__(self, engine: TurnEnd, vote: Callable[[int, int, float], None], trace: Trace) -> None:
+    def __init__(self, slot: Slot[TurnEnd], vote: Callable[[int, int, float], None], trace: Trace) -> None:
         super().__init__(QUEUE)
-        self._engine, self._vote, self._trace = engine, vote, trace
+        self._slot, self._vote, self._trace = slot, vote, trace
 
     def work(self, job: Pause) -> None:
         if self._jobs.empty():
-            self._vote(job.turn, job.sample, self._engine.probability(job.samples))
+            with self.watch.call("no vote on the turn's end", LIMIT_S):
+                probability = self._slot.get(0.0).probability(job.samples)
+            if self.on_duty:
+                self._vote(job.turn, job.sample, probability)
 
     def failed(self, job: Pause, error: Exception) -> None:
         self._trace.emit("error", turn=job.turn, stage="turn", message=str(error))

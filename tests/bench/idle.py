@@ -101,7 +101,7 @@ async def _idle(settings: Settings, seconds: float) -> dict[str, Any]:
     device = ScriptedDevice(core, realtime=True, noise=noise, max_seconds=1)
     engines = await asyncio.to_thread(app.load_engines, settings)
     trace, clock = app.make_trace(settings)
-    session = Session(core, engines, settings, trace, clock, may_rest=True)
+    session = Session(core, engines, settings, trace, clock, may_rest=True, loaders=app.loaders(settings))
     await session.start()
     before = set(all_threads())
     device.start()

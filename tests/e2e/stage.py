@@ -6,10 +6,11 @@ import asyncio
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edgevoice import app
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Tts
+from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
@@ -59,11 +60,12 @@ class Stage:
     """``async with Stage(settings, engines) as stage``: a started session on a device that is stepped, or runs in real time."""
 
     def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
-                 noise: Int16 | None = None, echo: Float32 | None = None) -> None:
+                 noise: Int16 | None = None, echo: Float32 | None = None,
+                 loaders: Mapping[str, Loader] | None = None) -> None:
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
         self.core = app.make_core(settings)
-        self.session = Session(self.core, engines, settings, self.trace, clock)
+        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders)
         self.device = ScriptedDevice(self.core, realtime=realtime, noise=noise, echo=echo, max_seconds=seconds)
         self.stuck: list[str] = []
 

@@ -199,9 +199,9 @@ def test_switched_off_nothing_is_read_or_answered_ahead(settings: Settings) -> N
 
 def test_the_users_words_are_read_while_they_are_spoken(settings: Settings) -> None:
     llm = FakeLlm([words("It is noon.")])
-    run(settings, fakes(FakeStt(["what time is it in London"]), llm), tone(1.6))
+    run(settings, fakes(FakeStt(["what is the news in London"]), llm), tone(1.6))
     read = [messages[-1].content for messages in llm.prefilled]
-    assert "what" in read and "what time is" in read, read
+    assert "what" in read and "what is the" in read, read
 
 
 def test_real_engines_answer_the_whole_question_after_a_pause_inside(settings: Settings, engines: Engines) -> None:

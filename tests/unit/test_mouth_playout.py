@@ -13,9 +13,11 @@ from edgevoice.clock import ManualClock
 from edgevoice.dialog.ledger import Ledger
 from edgevoice.engines.protocols import Cancel, Float32
 from edgevoice.pipeline.mouth import Mouth, Utter
+from edgevoice.pipeline.phrases import Phrases
 from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.pipeline.slot import Slot
 from edgevoice.rt.twin import Core
-from edgevoice.settings import AudioSettings, DialogSettings, TtsSettings
+from edgevoice.settings import AudioSettings, DialogSettings, FaultSettings, TtsSettings
 from edgevoice.trace import Trace
 
 RATE = 16_000
@@ -44,8 +46,10 @@ class Stage:
     def __init__(self, *, stretch: bool = True) -> None:
         self.core, self.clock = Core(RATE, 160, playback_ms=60_000), ManualClock()
         self.voice = Slow(self.core, self.clock)
-        self.mouth = Mouth(self.voice, self.core, lambda event: None, Trace(self.clock), self.clock, tts_settings=TtsSettings(),
-                           dialog=DialogSettings(), audio=dataclasses.replace(AudioSettings(), stretch=stretch))
+        self.mouth = Mouth(Slot("the synthesizer", self.voice), self.core, lambda event: None, Trace(self.clock), self.clock,
+                           tts_settings=TtsSettings(),
+                           dialog=DialogSettings(), audio=dataclasses.replace(AudioSettings(), stretch=stretch), limits=FaultSettings(),
+                           phrases=Phrases(self.core.rate, 0.0))
         self._generation = 0
 
     def reply(self, takes_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgevoice.dialog.stop import is_stop
+from edgevoice.dialog.stop import is_again, is_stop
 
 
 @pytest.mark.parametrize("text", ["Stop.", "stop", "Okay, stop. Thank you.", "Ok stop, thank you!", "No, stop it please", "Never mind.",
@@ -17,3 +17,15 @@ def test_stop(text: str) -> None:
                                   "cancel the timer", "no", "quietly", "Don't stop"])
 def test_not_stop(text: str) -> None:
     assert not is_stop(text)
+
+
+@pytest.mark.parametrize("text", ["Say that again.", "Could you repeat that, please?", "Pardon?", "What did you say?", "Sorry, come again?",
+                                  "I didn't get that.", "Please say it again"])
+def test_again(text: str) -> None:
+    assert is_again(text)
+
+
+@pytest.mark.parametrize("text", ["", "Say hello again.", "Repeat the song.", "What did you say about the moon?",
+                                  "Again, why is the sky blue?"])
+def test_not_again(text: str) -> None:
+    assert not is_again(text)
