@@ -25,8 +25,8 @@ from tests.bench.turns import shared_folder
 
 COMPLETE = {"orders": 24, "recorded": 16, "voice": 20}
 PAUSED = {"spliced": 64, "hesitations": 40, "dictated": 20}
-QUICK_COMPLETE = {"orders": 4, "recorded": 2, "voice": 2}
-QUICK_PAUSED = {"spliced": 6, "hesitations": 4, "dictated": 2}
+QUICK_COMPLETE = {"orders": 3, "recorded": 1, "voice": 2}
+QUICK_PAUSED = {"spliced": 4, "hesitations": 3, "dictated": 1}
 SNR_DB = 10.0
 WHOLE, HALF = ("order", "recorded", "spoken"), ("spliced", "hesitation", "dictated")
 SURE, SHORT_MS, TIMEOUT_MS = 0.5, 200.0, 3000.0
