@@ -70,7 +70,8 @@ def load_turn_end(settings: Settings) -> TurnEnd:
 def load_stt(settings: Settings) -> Stt:
     from edgevoice.engines import stt
 
-    return stt.load(settings.stt, find(settings.paths, settings.stt.model))
+    final = settings.stt.final_model
+    return stt.load(settings.stt, find(settings.paths, settings.stt.model), find(settings.paths, final) if final else None)
 
 
 def load_llm(settings: Settings) -> Llm:

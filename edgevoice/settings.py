@@ -80,6 +80,7 @@ class SttSettings:
     """Speech to text."""
 
     model: str = key("moonshine-tiny-en", "model name or folder")
+    final_model: str = key("", "model that sees whole utterances and settles the words where stt.model streams; empty for none")
     threads: int = key(1, "threads for decoding", low=1, high=16)
     partial_cpu: float = key(0.25, "share of one core that partial transcripts of an offline model may use", low=0.01, high=1.0)
     hotwords: list[str] = key([], "words to favour, where the model can")

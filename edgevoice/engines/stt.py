@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from edgevoice.engines.model_files import check_base64_tokens, check_ort, check_
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Stt, SttStream
 from edgevoice.engines.stt_offline import OfflineStream
 from edgevoice.engines.stt_streaming import StreamingStt
+from edgevoice.engines.stt_two_pass import TwoPassStt
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.settings import SttSettings
 
@@ -20,8 +22,26 @@ LEAST_TOKENS = 1000
 _log = logging.getLogger(__name__)
 
 
-def load(settings: SttSettings, folder: Path) -> Stt:
-    """The recognizer in ``folder``: ``model.json`` says which family it is, else its files do."""
+def load(settings: SttSettings, folder: Path, final: Path | None = None) -> Stt:
+    """The recognizer in ``folder``; with ``final``, a folder too, its words are settled by that one (``stt_two_pass``)."""
+    first = _load(settings, folder)
+    if final is None:
+        return first
+    try:
+        if not first.streaming:
+            raise ModelError(f"{folder}: stt.final_model wants a streaming stt.model, and this one sees whole utterances already")
+        second = _load(dataclasses.replace(settings, hotwords=[]), final)
+        if second.streaming:
+            second.close()
+            raise ModelError(f"{final}: stt.final_model wants a model that sees whole utterances, and this one streams")
+    except Exception:
+        first.close()
+        raise
+    return TwoPassStt(first, second)
+
+
+def _load(settings: SttSettings, folder: Path) -> Stt:
+    """``model.json`` says which family it is, else its files do."""
     family = check_sizes(folder).get("family")
     if family is None:
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()

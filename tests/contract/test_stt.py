@@ -60,7 +60,14 @@ def zipformer(zipformer_folder: Path) -> Iterator[Stt]:
     made.close()
 
 
-@pytest.fixture(params=["moonshine", "zipformer", "fake"])
+@pytest.fixture(scope="module")
+def two_pass(zipformer_folder: Path, moonshine_folder: Path) -> Iterator[Stt]:
+    made = stt.load(SttSettings(), zipformer_folder, moonshine_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["moonshine", "zipformer", "two_pass", "fake"])
 def engine(request: pytest.FixtureRequest) -> Stt:
     return FakeStt(["what time is it"]) if request.param == "fake" else request.getfixturevalue(request.param)
 
@@ -158,6 +165,25 @@ class TestEvery:
     def test_other_samples_than_float32_are_refused(self, engine: Stt) -> None:
         with pytest.raises(ValueError, match="int16"):
             engine.open().accept(np.zeros(100, np.int16))  # type: ignore[arg-type]
+
+
+def test_the_second_pass_has_the_last_word(two_pass: Stt, moonshine: Stt, shared: Path) -> None:
+    for name in SENTENCES:
+        samples = sentence(shared, name)
+        texts = []
+        for engine in (two_pass, moonshine):
+            stream = engine.open()
+            stream.accept(samples)
+            stream.settle()
+            texts.append(stream.finish())
+        assert texts[0] == texts[1]
+
+
+def test_what_cannot_be_two_passes_is_refused(moonshine_folder: Path, zipformer_folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"wants a streaming stt\.model"):
+        stt.load(SttSettings(), moonshine_folder, moonshine_folder)
+    with pytest.raises(ModelError, match="wants a model that sees whole utterances"):
+        stt.load(SttSettings(), zipformer_folder, zipformer_folder)
 
 
 class TestReal:

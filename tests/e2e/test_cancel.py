@@ -8,6 +8,7 @@ import threading
 from functools import partial
 
 import numpy as np
+import pytest
 
 from edgevoice.dialog.table import State
 from edgevoice.pipeline.session import Engines
@@ -53,6 +54,7 @@ def played_or_over(stage: Stage, generation: int, frames: int) -> bool:
     return stage.core.heard(generation) > frames or (machine.generation >= generation and machine.state in (State.IDLE, State.FOLLOWUP))
 
 
+@pytest.mark.timeout(1500)
 def test_random_cancels(settings: Settings, engines: Engines) -> None:
     threads = threading.active_count()
     stage, rows = asyncio.run(cancels(settings, engines, seed=20))
