@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgevoice.adapters.sdnotify import Notifier
 from edgevoice.errors import EXIT_OK, EXIT_RESTART, DeviceError, EngineError
 from edgevoice.settings import MqttSettings, Settings
 
@@ -44,15 +46,19 @@ class View(Protocol):
 def serve(settings: Settings, view: View, *, seconds: float | None = None, out: Path | None = None, config: Path | None = None) -> int:
     """Run until SIGINT or SIGTERM, for ``seconds``, or until an edge asks for a restart; the exit code.  With ``out``, record both sides
     and write recording, trace and timeline there.  ``config`` is where the settings came from."""
+    faulthandler.enable()  # what every thread does when a watchdog's SIGABRT or a bug ends us
     return asyncio.run(_serve(settings, view, seconds, out, config))
 
 
 async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None, config: Path | None) -> int:
     from edgevoice import app
+    from edgevoice.heartbeat import Beat, Heartbeat
     from edgevoice.pipeline.session import Session
     from edgevoice.recording import Recorder
     from edgevoice.rt import SupervisedDevice
 
+    notifier = Notifier.of()
+    notifier.status("starting")
     stop, restart = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -96,8 +102,10 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
                     tell("no real-time rights here: sound may be lost while the machine is busy (allow RLIMIT_RTPRIO and RLIMIT_MEMLOCK; "
                          "the systemd unit does)")
                 look = _Look(trace, lambda: session.sound(device.state))
+                heartbeat = Heartbeat(notifier, settings.audio.rate, well=f"listening; {how}")
                 tell(f"listening; {how}")
                 while not stop.is_set() and (until is None or time.monotonic() < until):
+                    heartbeat.look(Beat(core.counters(), session.failure, None if device.state.open else device.state.problem))
                     if not device.running:
                         raise EngineError("the thread that looks after the sound card ended by itself")
                     if session.failure is not None:
@@ -110,6 +118,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
                     except TimeoutError:
                         continue
     finally:
+        notifier.stopping()
         stuck = await session.stop()
         core.close()
         if not stuck:
