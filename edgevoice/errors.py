@@ -70,6 +70,12 @@ class StorageError(EdgeVoiceError):
     exit_code = 8
 
 
+class BrokerError(EdgeVoiceError):
+    """An MQTT broker cannot be reached, or a device did not do what it was told."""
+
+    exit_code = 10
+
+
 class SourceError(EdgeVoiceError):
     """A model source (package index, URL, folder) did not deliver."""
 

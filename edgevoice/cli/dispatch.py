@@ -38,7 +38,8 @@ from edgevoice.errors import (
 )
 
 COMMANDS = (
-    "run", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "bench", "trace", "demo")
+    "run", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "bench", "trace", "fleet",
+    "demo")
 """In the order in which a newcomer meets them."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})

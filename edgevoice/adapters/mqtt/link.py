@@ -38,6 +38,7 @@ STEADY_S = 10.0
 """a connection that lasted so long was none of the failures that are backed off from"""
 LAST_S = 1.5
 """for the last words"""
+NOT_YET = "not connected yet"
 MOST_PACKET = 1 << 18
 """bytes that a broker may send at once (MQTT 5); far above what is obeyed, so that the too large is refused with a word"""
 
@@ -121,7 +122,7 @@ class Link:
         self._answer: str | None = None
         self.connected = False
         """any thread may look"""
-        self.problem: str | None = "not connected yet"
+        self.problem: str | None = NOT_YET
         self.connects = 0
         """times that a connection was made"""
 
@@ -156,6 +157,13 @@ class Link:
         if message.qos:
             self._unacked[info.mid] = message
         return True
+
+    def subscribe(self, name: str) -> None:
+        """One more, from now on and at every connect."""
+        if name not in self._subscriptions:
+            self._subscriptions = (*self._subscriptions, name)
+            if self._client is not None and self.connected:
+                self._ask(self._client, (name,))
 
     @property
     def waiting(self) -> int:
@@ -332,11 +340,13 @@ class Link:
             return
         self.connected = True
         self.connects += 1
-        if self._subscriptions:
-            client.subscribe([(name, self._options()) for name in self._subscriptions] if self._broker.v5
-                             else [(name, 1) for name in self._subscriptions])
+        self._ask(client, self._subscriptions)
         self._tell(None)
         self._calls.connected()
+
+    def _ask(self, client: Client, names: tuple[str, ...]) -> None:
+        if names:
+            client.subscribe([(name, self._options()) for name in names] if self._broker.v5 else [(name, 1) for name in names])
 
     def _options(self) -> Any:
         from paho.mqtt.subscribeoptions import SubscribeOptions
