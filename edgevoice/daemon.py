@@ -138,6 +138,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
                 restart: Callable[[], None] | None = None) -> Any:
     """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one."""
     from edgevoice import app
+    from edgevoice.adapters import metrics
     from edgevoice.controls import Controls
     from edgevoice.engines.exchange import ExchangeableWake
     from edgevoice.host import Host
@@ -153,9 +154,16 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
         mqtt.start()
+    files = settings.health
+    exporter = None
+    if files.json_file or files.prometheus_file:
+        exporter = asyncio.create_task(metrics.export(
+            meter.look, files.every_s, json_file=files.json_file, prometheus_file=files.prometheus_file))
     try:
         yield mqtt
     finally:
+        if exporter is not None:
+            exporter.cancel()
         if mqtt is not None and not await mqtt.stop():
             tell("MQTT: the network did not let it say goodbye")
 

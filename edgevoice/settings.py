@@ -223,6 +223,16 @@ class SafetySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """The health snapshot as files, for monitors on the device itself."""
+
+    json_file: str = key("", "where it is written as JSON, best in memory such as /run/edgevoice/health.json; empty for nowhere")
+    prometheus_file: str = key("", "where it is written as Prometheus text, for node_exporter's textfile collector (*.prom); empty for "
+                                   "nowhere")
+    every_s: float = key(10.0, "how often", low=0.1, high=3600.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class PathSettings:
     """Where things are kept."""
 
@@ -242,6 +252,7 @@ class Settings:
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)
     paths: PathSettings = field(default_factory=PathSettings)

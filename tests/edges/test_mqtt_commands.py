@@ -109,11 +109,12 @@ def test_an_urgent_announcement_interrupts_and_another_waits(broker: Mosquitto, 
 def test_a_paused_reply_goes_on_when_it_is_told_to(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
         with Listener(broker.port, "edgevoice/paused/#") as house:
-            async with device(settings_for(broker.port, tmp_path, id="paused"), monkeypatch, script=words(LONG)) as made:
+            engines = Engines(FakeVad(), FakeStt([""]), FakeLlm([words(LONG)]), FakeTts(RATE))
+            async with device(settings_for(broker.port, tmp_path, id="paused"), monkeypatch, engines=engines) as made:
                 made.session.ask("Count?")
                 await until(lambda: made.session.machine.state is State.SPEAKING)
                 await asyncio.sleep(0.3)
-                noise = (np.random.default_rng(1).standard_normal(RATE // 5) * 6000).astype(np.int16)
+                noise = (np.random.default_rng(1).standard_normal(RATE) * 6000).astype(np.int16)
                 made.stage.device.say(noise)
                 await until(lambda: made.session.machine.state is State.HOLDING)
                 assert (await command(house, made, "resume"))["ok"]

@@ -146,6 +146,6 @@ class Listener:
 
 
 def _parsed(payload: bytes) -> Any:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(payload)
     return payload.decode(errors="replace")

@@ -51,6 +51,7 @@ EVENTS: Mapping[str, Facts] = {
     "muted": Facts(("muted",)),
     "volume": Facts(("gain", "channel")),
     "settings": Facts(("profile", "wake_words", "sensitivity")),
+    "engine": Facts(("name", "loaded_anew")),
     "device": Facts(("open", "problem", "losses", "reopened")),
     "error": Facts(("stage", "message")),
 }
