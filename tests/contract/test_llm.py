@@ -274,7 +274,14 @@ class TestCancelInPrefill:
     def test_prefill_keeps_what_was_done(self, real: LlamaLlm) -> None:
         messages = conversation("What follows is long. " + LONG_TEXT)
         cancel = PointerCancel()
-        threading.Timer(0.8, cancel.cancel).start()
+        before = real._context.evaluated
+
+        def cancel_on_the_way() -> None:
+            while real._context.evaluated == before:
+                time.sleep(0.001)
+            cancel.cancel()
+
+        threading.Thread(target=cancel_on_the_way, daemon=True).start()
         done = real.prefill(messages, cancel)
         usage = ask(real, messages, max_tokens=1, cancel=FlagCancel())[1].usage
         assert 0 < done < usage.prompt_tokens
