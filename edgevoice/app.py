@@ -37,6 +37,8 @@ Progress = Callable[[str], None]
 _SPARED = "turn end"
 """the engine that a conversation can do without"""
 
+_FAR_WAKE = "wake word at the loudspeaker"
+
 PASSING_ROWS = 1000
 """of a trace that is only listened to: half a minute"""
 
@@ -47,18 +49,19 @@ def load_vad(settings: Settings) -> Vad:
     return vad.load(settings.vad, find(settings.paths, settings.vad.model))
 
 
-def load_wake(settings: Settings) -> WakeWord:
+def load_wake(settings: Settings, *, far_end: bool = False) -> WakeWord:
     """One that can be exchanged (``ExchangeableWake``), for what ``open_wake`` makes of other settings."""
     from edgevoice.engines.exchange import ExchangeableWake
 
-    return ExchangeableWake(open_wake(settings))
+    return ExchangeableWake(open_wake(settings, far_end=far_end))
 
 
-def open_wake(settings: Settings) -> WakeWord:
+def open_wake(settings: Settings, *, far_end: bool = False) -> WakeWord:
+    """``far_end``: the one that listens to the loudspeaker, so that the device does not wake itself."""
     from edgevoice.engines import wake
 
     model = settings.wake.keyword_model
-    return wake.load(settings.wake, find(settings.paths, model) if settings.wake.keywords and model else None)
+    return wake.load(settings.wake, find(settings.paths, model) if settings.wake.keywords and model else None, far_end=far_end)
 
 
 def load_turn_end(settings: Settings) -> TurnEnd:
@@ -111,14 +114,15 @@ def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Eng
 
     def timed(name: str, load: Callable[[Settings], object]) -> object:
         engine = load(settings)
-        progress(f"{name} ready after {time.monotonic() - started:.1f} s")
+        if name != _FAR_WAKE:
+            progress(f"{name} ready after {time.monotonic() - started:.1f} s")
         return engine
 
     # The packages are imported one after another first: two threads importing numpy's dependants at once deadlock on import locks.
     jobs: list[tuple[str, Callable[[Settings], object]]] = [
         ("speech synthesis", load_tts), ("language model", load_llm), ("speech recognition", load_stt), ("voice activity", load_vad)]
     if settings.wake.enabled:
-        jobs.append(("wake word", load_wake))
+        jobs += [("wake word", load_wake), (_FAR_WAKE, lambda settings: load_wake(settings, far_end=True))]
     if settings.dialog.hears_turn_ends:
         jobs.append((_SPARED, load_turn_end))
     with concurrent.futures.ThreadPoolExecutor(len(jobs), "edgevoice-load") as pool:
@@ -142,6 +146,7 @@ def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Eng
         _log.warning("the end of a turn is told by words and silence alone: %s", spared)
     return Engines(vad=made["voice activity"], stt=made["speech recognition"], llm=made["language model"],  # type: ignore[arg-type]
                    tts=made["speech synthesis"], wake=made.get("wake word"),  # type: ignore[arg-type]
+                   far_wake=made.get(_FAR_WAKE),  # type: ignore[arg-type]
                    turn_end=made.get(_SPARED))  # type: ignore[arg-type]
 
 

@@ -38,11 +38,13 @@ _POLICY: Mapping[str, str] = {
 
 class Controls:
     """A ``House``; on the loop's thread.  ``config`` is the file that the settings came from, ``wake`` the detector if it can be changed,
-    ``load_wake`` makes another one, ``restart`` begins the end."""
+    ``load_wake`` makes another one, as ``far_wake`` and ``load_far_wake`` for the one at the loudspeaker; ``restart`` begins the end."""
 
     def __init__(self, session: Session, settings: Settings, trace: Trace, meter: HealthMeter, *, config: Path | None = None,
                  wake: ExchangeableWake | None = None, load_wake: Callable[[Settings], Any] | None = None,
-                 restart: Callable[[], None] | None = None) -> None:
+                 restart: Callable[[], None] | None = None, far_wake: ExchangeableWake | None = None,
+                 load_far_wake: Callable[[Settings], Any] | None = None) -> None:
+        self._far_wake, self._load_far_wake = far_wake, load_far_wake
         self._session, self._settings, self._trace, self._meter = session, settings, trace, meter
         self._config, self._wake, self._load_wake, self._restart = config, wake, load_wake, restart
         self._volumes = {channel: float(getattr(settings.audio, name)) for name, channel in _VOLUMES.items()}
@@ -234,9 +236,12 @@ class Controls:
             raise Failed("unavailable", "one word at least")
         try:
             made = await asyncio.to_thread(self._load_wake, wanted)
+            far = await asyncio.to_thread(self._load_far_wake, wanted) if self._far_wake is not None and self._load_far_wake else None
         except EdgeVoiceError as error:
             raise Failed("failed", str(error)) from error
         self._wake.exchange(made)
+        if self._far_wake is not None and far is not None:
+            self._far_wake.exchange(far)
         self._settings = wanted
         self._changed()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import functools
 import os
 import signal
 import sys
@@ -149,7 +150,9 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     trace.listen(latencies.on_event)
     meter = HealthMeter(session, settings, trace.clock, latencies, Host(Path.cwd()), device=lambda: device.state if device else None)
     wake = session.wake if isinstance(session.wake, ExchangeableWake) else None
-    controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart)
+    far_wake = session.far_wake if isinstance(session.far_wake, ExchangeableWake) else None
+    controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart,
+                        far_wake=far_wake, load_far_wake=functools.partial(app.open_wake, far_end=True))
     mqtt = _mqtt(settings.mqtt, controls)
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)

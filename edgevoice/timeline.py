@@ -37,7 +37,8 @@ OPEN_END_S = 1.0
 """a thing whose end is not in the trace is drawn this long at most"""
 
 _FLAGS = {
-    "wake": "wake word", "endpoint": "endpoint", "barge_in_onset": "speech over the reply", "barge_in_paused": "paused",
+    "wake": "wake word", "wake_ignored": "own wake word", "endpoint": "endpoint", "barge_in_onset": "speech over the reply",
+    "barge_in_paused": "paused",
     "barge_in_confirmed": "interrupted", "barge_in_rejected": "not meant: goes on", "playback_silent": "silent", "cancel": "cancelled",
     "error": "error", "underrun": "gap", "earcon": "tone"}
 

@@ -18,6 +18,7 @@ class ExchangeableWake:
         self._next: WakeWord | None = None
         self._heard = self._began = 0
         """samples since the reset, and of those before the present detector"""
+        self._speech = self._eased = False
 
     def exchange(self, engine: WakeWord) -> None:
         """Listen with ``engine`` from the next samples on."""
@@ -27,7 +28,12 @@ class ExchangeableWake:
             waiting.close()
 
     def attend(self, speech: bool) -> None:
+        self._speech = speech
         self._engine.attend(speech)
+
+    def ease(self, eased: bool) -> None:
+        self._eased = eased
+        self._engine.ease(eased)
 
     def process(self, samples: Int16) -> list[WakeHit]:
         if self._next is not None:
@@ -35,6 +41,9 @@ class ExchangeableWake:
                 old, self._engine, self._next = self._engine, self._next, None
             old.close()
             self._began = self._heard
+            self._engine.ease(self._eased)
+            if self._speech:
+                self._engine.attend(True)
         self._heard += len(samples)
         hits = self._engine.process(samples)
         return [dataclasses.replace(hit, sample=hit.sample + self._began) for hit in hits] if self._began else hits

@@ -105,6 +105,9 @@ class KeywordWake:
             self._waiting += self._feed(kept)
         self._until = None if speech else self._heard + int(AFTER_S * SPEECH_RATE)
 
+    def ease(self, eased: bool) -> None:
+        """Its thresholds stand in the network's own list of words."""
+
     def process(self, samples: Int16) -> list[WakeHit]:
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise ValueError(f"samples of {samples.dtype} and shape {samples.shape}: wants int16, one dimension")

@@ -59,6 +59,10 @@ class WakeWord(Protocol):
     def attend(self, speech: bool) -> None:
         """Somebody speaks from about now on, or nobody does any more: for engines that are too dear to run all the time."""
 
+    def ease(self, eased: bool) -> None:
+        """Be woken more easily from now on, or not any more: while a reply lies over the user, and somebody guards against its own
+        words.  Engines that cannot may do nothing."""
+
     def process(self, samples: Int16) -> list[WakeHit]: ...
 
     def reset(self) -> None:

@@ -8,7 +8,7 @@ const STAGE_COLOR = {
 const ON_PALE = ["endpoint", "tts_chunk"]; // bars on which the page's own ink reads better
 const STATE_COLOR = { idle: "faint", listening: "user", thinking: "think", speaking: "out", holding: "stop", followup: "voice" };
 const FLAG_COLOR = {
-  wake: "user", endpoint: "muted", earcon: "faint", error: "stop", barge_in_onset: "stop", barge_in_confirmed: "stop",
+  wake: "user", wake_ignored: "muted", endpoint: "muted", earcon: "faint", error: "stop", barge_in_onset: "stop", barge_in_confirmed: "stop",
   barge_in_paused: "stop", barge_in_rejected: "voice", playback_silent: "stop", underrun: "stop", cancel: "muted",
 };
 const FLAG_RANK = { error: 0, barge_in_confirmed: 1, wake: 2, barge_in_rejected: 2, underrun: 2, barge_in_onset: 3, endpoint: 4 };

@@ -17,7 +17,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,11 +26,13 @@ from edgevoice.dialog.endpoint import RESUME_MS, EndpointRule, Mark, Utterance
 from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
 from edgevoice.dialog.table import Kind
 from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
-from edgevoice.engines.protocols import SPEECH_RATE, TurnEnd, Vad, WakeWord
+from edgevoice.engines.protocols import SPEECH_RATE, TurnEnd, Vad
 from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
+from edgevoice.pipeline.orders import Forget, Order, SetTimer, Vote
 from edgevoice.pipeline.recognizer import Recognizer
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.turn import SAMPLES, Pause, TurnEnds
+from edgevoice.pipeline.wakes import WakeCounts, Wakes
 from edgevoice.rt.contract import Core, Hops, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
 from edgevoice.trace import Trace
@@ -55,39 +56,10 @@ SAME_SPEECH_S = 0.6
 """speech that begins again within this time adds up with the last: two short words are one interruption"""
 
 
-@dataclass(frozen=True, slots=True)
-class _SetTimer:
-    seconds: float
-    timer: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Forget:
-    """What was heard before device frame ``sample``."""
-
-    sample: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Vote:
-    """What is known of the pause at device frame ``sample``, or of whichever pause follows the words ``after``."""
-
-    turn: int
-    sample: int = -1
-    probability: float | None = None
-    text: str | None = None
-    after: str | None = None
-    ending: float | None = None
-
-
-_Order = Listen | _SetTimer | _Forget | _Vote | int
-"""listen, set the timer, forget, a vote on the turn's end, or (a turn) stop listening"""
-
-
 class Ears:
     """Owned by the session.  ``post`` and ``played`` are called on the ears' thread."""
 
-    def __init__(self, core: Core, vad: Vad, wake: WakeWord | None, recognizer: Recognizer, *, vad_settings: VadSettings,
+    def __init__(self, core: Core, vad: Vad, wake: Wakes | None, recognizer: Recognizer, *, vad_settings: VadSettings,
                  dialog: DialogSettings, post: Callable[[Event], None], played: Callable[[PlayEvent], None], trace: Trace,
                  tap: Callable[[Hops], None] | None = None, reflexed: Callable[[int, int], None] = lambda generation, sample: None,
                  cancel_echo: bool = True, may_rest: bool = False, turn_end: Slot[TurnEnd] | None = None) -> None:
@@ -115,7 +87,7 @@ class Ears:
         self._resampler = None if core.rate == SPEECH_RATE else Resampler(core.rate, SPEECH_RATE)
         self._audio = AudioMemory(MEMORY_S, SPEECH_RATE)
         self._probabilities = ProbabilityMemory(int(MEMORY_S * SPEECH_RATE / vad.frame))
-        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._next_index = 0
@@ -174,14 +146,18 @@ class Ears:
         self._orders.put(turn)
 
     def set_timer(self, seconds: float, timer: int) -> None:
-        self._orders.put(_SetTimer(seconds, timer))
+        self._orders.put(SetTimer(seconds, timer))
 
     def forget(self) -> None:
         """What was heard until now is in nobody's memory any more, and whoever was listened to is dropped."""
-        self._orders.put(_Forget(self._core.counters().captured + self._core.hop))  # a period may just be under way
+        self._orders.put(Forget(self._core.counters().captured + self._core.hop))  # a period may just be under way
 
     def clear_timer(self) -> None:
-        self._orders.put(_SetTimer(-1.0, 0))
+        self._orders.put(SetTimer(-1.0, 0))
+
+    @property
+    def wakes(self) -> WakeCounts | None:
+        return None if self._wake is None else self._wake.counts
 
     # The thread's side.
 
@@ -205,6 +181,8 @@ class Ears:
             if hops is not None:
                 if self._tap is not None:
                     self._tap(hops)
+                if self._wake is not None:
+                    self._wake.loudspeaker(hops.far, hops.index)
                 if hops.clean is None:
                     self._hear(hops)
                 else:
@@ -222,11 +200,11 @@ class Ears:
             order = self._orders.get()
             if isinstance(order, Listen):
                 self._begin(order)
-            elif isinstance(order, _SetTimer):
+            elif isinstance(order, SetTimer):
                 self._timer = None if order.seconds < 0 else (order.timer, self._audio.end + int(order.seconds * SPEECH_RATE))
-            elif isinstance(order, _Vote):
+            elif isinstance(order, Vote):
                 self._weigh(order)
-            elif isinstance(order, _Forget):
+            elif isinstance(order, Forget):
                 self._deaf_to = self._speech(order.sample)
                 self._audio.forget()
                 self._probabilities.forget()
@@ -285,10 +263,11 @@ class Ears:
 
     def _listen_for_wake(self, near: np.ndarray[tuple[int], np.dtype[np.int16]], base: int) -> None:
         assert self._wake is not None
-        for hit in self._wake.process(near):
+        for hit, own in self._wake.microphone(near):
             sample = self._device(min(hit.sample, base + len(near)))
-            self._trace.emit("wake", sample=sample, model=hit.model, score=hit.score)
-            self._post(Event(Kind.WAKE, sample=sample, text=hit.model))
+            self._trace.emit("wake_ignored" if own else "wake", sample=sample, model=hit.model, score=hit.score)
+            if not own:
+                self._post(Event(Kind.WAKE, sample=sample, text=hit.model))
 
     def _judge(self, probability: float, end: int) -> None:
         """One frame's probability: the speech detector's edges first, then the utterance."""
@@ -363,17 +342,17 @@ class Ears:
 
     def _heard_sound(self, turn: int, sample: int, probability: float) -> None:
         """On the turn's thread."""
-        self._orders.put(_Vote(turn, sample, probability=probability))
+        self._orders.put(Vote(turn, sample, probability=probability))
 
     def _heard_words(self, turn: int, sample: int, text: str) -> None:
         """On the recognizer's thread."""
-        self._orders.put(_Vote(turn, sample, text=text))
+        self._orders.put(Vote(turn, sample, text=text))
 
     def heard_ending(self, turn: int, words: str, probability: float) -> None:
         """On the brain's thread: how likely ``words`` are all of the turn's."""
-        self._orders.put(_Vote(turn, after=words, ending=probability))
+        self._orders.put(Vote(turn, after=words, ending=probability))
 
-    def _weigh(self, vote: _Vote) -> None:
+    def _weigh(self, vote: Vote) -> None:
         """A vote on the present pause decides anew how long it may last; one on an earlier pause says nothing."""
         if self._utterance is None or self._wait_rule is None or self._paused_at < 0 or vote.turn != self._turn:
             return

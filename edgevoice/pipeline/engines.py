@@ -19,9 +19,11 @@ class Engines:
     wake: WakeWord | None = None
     turn_end: TurnEnd | None = None
     """``None``: the end of a turn is told by words and silence alone"""
+    far_wake: WakeWord | None = None
+    """hears the loudspeaker; ``None``: a reply with the wake word in it may wake the device"""
 
     def close(self) -> None:
-        for engine in (self.vad, self.stt, self.llm, self.tts, self.wake, self.turn_end):
+        for engine in (self.vad, self.stt, self.llm, self.tts, self.wake, self.turn_end, self.far_wake):
             if engine is not None:
                 engine.close()
 
@@ -30,7 +32,7 @@ class Slots:
     """One for each engine that has a worker of its own."""
 
     def __init__(self, engines: Engines) -> None:
-        self._kept = [engine for engine in (engines.vad, engines.wake) if engine is not None]
+        self._kept = [engine for engine in (engines.vad, engines.wake, engines.far_wake) if engine is not None]
         self.stt = Slot("the recognizer", engines.stt)
         self.llm = Slot("the language model", engines.llm)
         self.tts = Slot("the synthesizer", engines.tts)

@@ -55,6 +55,7 @@ from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.rules import safety_of
 from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
 from edgevoice.pipeline.speculation import Account, Speculated
+from edgevoice.pipeline.wakes import Wakes
 from edgevoice.rt.contract import Channel, Core, Hops
 from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
@@ -87,6 +88,7 @@ class Session:
             speculations_a_turn=dialog.speculation_attempts,
             one_moment_s=settings.faults.one_moment_s if loaders is not None else 0.0), affordable=lambda: self._account.affordable())
         self._core, self._trace, self._wake = core, trace, engines.wake
+        self._far_wake = engines.far_wake
         self._earcons = earcons(core.rate)
         faults = settings.faults
         slots = self._slots = Slots(engines)
@@ -103,14 +105,15 @@ class Session:
         self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.post, trace,
                                 reads_ahead=dialog.speculation,
                                 facts=Facts(settings.llm.place, datetime.now if settings.llm.clock else None))
-        self._ears = Ears(core, engines.vad, engines.wake, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
+        wakes = None if engines.wake is None else Wakes(engines.wake, engines.far_wake, core.rate)
+        self._ears = Ears(core, engines.vad, wakes, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
                           cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=slots.turn_end)
         if dialog.endpointing == "semantic" and dialog.endpoint_language > 0:
             self._brain.ending = self._ears.heard_ending
         self._care = None if loaders is None else Care(loaders, clock, trace, faults)
         self._caring: asyncio.Task[None] | None = None
-        self._sound = SoundMeter(core, clock, lambda: self.playout, allowed_late_ms=settings.audio.latency_ms)
+        self._sound = SoundMeter(core, clock, lambda: self.playout, lambda: self._ears.wakes, allowed_late_ms=settings.audio.latency_ms)
         self._armed = 0
         trace.position = lambda: core.counters().captured
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -214,6 +217,11 @@ class Session:
     def wake(self) -> WakeWord | None:
         """The wake word detector; it belongs to the ears."""
         return self._wake
+
+    @property
+    def far_wake(self) -> WakeWord | None:
+        """The one at the loudspeaker; it belongs to the ears, too."""
+        return self._far_wake
 
     @property
     def rate(self) -> int:

@@ -14,6 +14,7 @@ from edgevoice.pipeline import playout_health
 from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.minute import LastMinute
 from edgevoice.pipeline.playout_health import PlayoutHealth
+from edgevoice.pipeline.wakes import WakeCounts
 from edgevoice.rt.contract import LATE_MS, Core, Counters, FrontState, Lateness
 from edgevoice.rt.supervised import DeviceState
 
@@ -30,6 +31,8 @@ class SoundHealth:
     lateness: Lateness
     front: FrontState | None
     playout: PlayoutHealth
+    wakes: WakeCounts | None
+    """``None`` without a wake word"""
     locked: bool
     """the rings' memory cannot be swapped out"""
     fifo: bool
@@ -53,8 +56,9 @@ class _Note:
 class SoundMeter:
     """Looks at the core now and then; one thread.  ``allowed_late_ms``: by how much a callback may be late before sound is lost."""
 
-    def __init__(self, core: Core, clock: Clock, playout: Callable[[], PlayoutHealth], *, allowed_late_ms: float) -> None:
-        self._core, self._clock, self._playout = core, clock, playout
+    def __init__(self, core: Core, clock: Clock, playout: Callable[[], PlayoutHealth],
+                 wakes: Callable[[], WakeCounts | None] = lambda: None, *, allowed_late_ms: float) -> None:
+        self._core, self._clock, self._playout, self._wakes = core, clock, playout, wakes
         self._allowed_late_ms = allowed_late_ms
         self._minute: LastMinute[_Note] = LastMinute()
         self._noted()
@@ -65,8 +69,8 @@ class SoundMeter:
         now, then = self._noted()
         alerts = [*_of_device(device), *_of_counters(now, then, self._core.rate), *self._of_lateness(now, then), *_of_front(front),
                   *playout_health.alerts(playout)]
-        return SoundHealth(device, now.counters, now.lateness, front, playout, self._core.locked, front is not None and front.fifo,
-            tuple(alerts))
+        return SoundHealth(device, now.counters, now.lateness, front, playout, self._wakes(), self._core.locked,
+                           front is not None and front.fifo, tuple(alerts))
 
     def _noted(self) -> tuple[_Note, _Note]:
         """(now, a minute ago)"""

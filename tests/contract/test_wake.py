@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevoice.audio import read, to_int16
+from edgevoice.audio import read, resample, to_float32, to_int16
 from edgevoice.engines import wake
 from edgevoice.engines.protocols import Int16, WakeWord
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.events import WakeHit
+from edgevoice.pipeline.wakes import Wakes
 from edgevoice.settings import WakeSettings
 from tests.fakes.wake import FakeWake
 
@@ -110,6 +111,31 @@ class TestMicro:
         normal, low = heard(load("okay_nabu"), clip)[0], heard(load("okay_nabu", threshold=0.2), clip)[0]
         assert low.sample < normal.sample and 0.2 < low.score < normal.score
         assert heard(load("okay_nabu", threshold=0.999), clip) == []
+
+    def test_eased_it_is_woken_by_less_until_it_is_not_eased_any_more(self, shared: Path) -> None:
+        clip, engine = clips(shared, "okay_nabu")[1], load("okay_nabu")
+        (normal,) = heard(engine, clip)
+        engine.ease(True)
+        (eased,) = heard(engine, clip)
+        assert eased.sample < normal.sample and 0.85 * wake.EASED < eased.score < normal.score
+        engine.ease(False)
+        assert heard(engine, clip) == [normal]
+
+    @pytest.mark.parametrize(("word", "rate"), [("okay_nabu", 16_000), ("alexa", 48_000)])
+    def test_at_the_far_end_the_first_word_of_a_reply_masks_its_echo(self, shared: Path, word: str, rate: int) -> None:
+        """The clip is the reply, from its first sample on; the microphone hears it 30 and 240 ms later, and 4 s later a user."""
+        clip = clips(shared, word)[1]
+        settings = WakeSettings(words=[word])
+        for delay_ms in (30, 240):
+            both = Wakes(wake.load(settings), wake.load(settings, far_end=True), rate)
+            near = np.concatenate([np.zeros(RATE + delay_ms * 16, np.int16), clip, np.zeros(4 * RATE, np.int16), clip])
+            far = np.concatenate([np.zeros(rate, np.int16), to_int16(resample(to_float32(clip), RATE, rate)),
+                                  np.zeros(len(near) * rate // RATE, np.int16)])
+            found = []
+            for hop in range(len(near) // 160):
+                both.loudspeaker(far[hop * rate // 100:(hop + 1) * rate // 100], hop * rate // 100)
+                found += [own for _, own in both.microphone(near[hop * 160:(hop + 1) * 160])]
+            assert found == [True, False]
 
     def test_after_a_hit_it_is_deaf_for_a_while(self, twice: Int16) -> None:
         hits = heard(load("okay_nabu"), twice)

@@ -21,10 +21,13 @@ class FakeWake:
         self.script, self.fail = sorted(script), fail
         self.heard = 0
         self.resets = 0
-        self.closed = self.attended = False
+        self.closed = self.attended = self.eased = False
 
     def attend(self, speech: bool) -> None:
         self.attended = speech
+
+    def ease(self, eased: bool) -> None:
+        self.eased = eased
 
     def process(self, samples: Int16) -> list[WakeHit]:
         if samples.dtype != np.int16 or samples.ndim != 1:

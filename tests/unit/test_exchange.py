@@ -33,3 +33,15 @@ def test_one_that_never_came_to_listen_is_closed() -> None:
     assert second.closed and not third.closed
     wake.close()
     assert first.closed and third.closed
+
+
+def test_the_new_one_is_as_easily_woken_and_as_attentive_as_the_old_one_was() -> None:
+    first, second = FakeWake(), FakeWake()
+    wake = ExchangeableWake(first)
+    wake.ease(True)
+    wake.attend(True)
+    wake.exchange(second)
+    wake.process(SECOND)
+    assert second.eased and second.attended
+    wake.ease(False)
+    assert not second.eased
