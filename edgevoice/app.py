@@ -182,7 +182,7 @@ def make_device(settings: Settings, core: Core) -> Device:
     audio = settings.audio
     make = rt.PyAudioDevice if audio.backend == "pyaudio" else rt.PortAudioDevice
     return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms, channels=audio.channels,
-                channel=audio.channel)
+                channel=audio.channel, clocks=audio.clocks)
 
 
 def fit_rate(settings: Settings) -> Settings:

@@ -28,6 +28,10 @@ class AudioSettings:
     backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio"))
     input: str = key("", "input device: its index, or part of its name; empty for the system's default")
     output: str = key("", "output device: its index, or part of its name; empty for the system's default")
+    clocks: str = key(
+        "auto", "microphone and loudspeaker on one clock or on two: auto takes one for a single device or ALSA card, two for other pairs. "
+        "Two are drawn together, some 25 ms later; set it where one name, as a sound server's, stands for two cards",
+        choices=("auto", "one", "two"))
     channels: int = key(1, "channels that are captured: more than 1 for an array of microphones", low=1, high=32)
     channel: int = key(0, "which of them is heard, the first being 1; 0 for their mean", low=0, high=32)
     rate: int = key(16000, "device sample rate", low=8000, high=192000, unit="Hz")
@@ -284,6 +288,8 @@ RULES = (
          lambda s: f"a hop must be whole frames, such as hop_ms = {_whole_hop_ms(s.audio.rate)}"),
     Rule(("audio.channel", "audio.channels"), lambda s: s.audio.channel > s.audio.channels,
          lambda s: f"is more than audio.channels ({s.audio.channels})", lambda s: "one of the channels that are captured is heard"),
+    Rule(("audio.clocks", "audio.backend"), lambda s: s.audio.clocks == "two" and s.audio.backend == "pyaudio",
+         lambda s: "cannot be done by pyaudio, which opens one stream", lambda s: 'set audio.backend = "portaudio"'),
     Rule(("audio.latency_ms", "audio.capture_ms"), lambda s: s.audio.latency_ms * 2 > s.audio.capture_ms,
          lambda s: f"is more than half of audio.capture_ms ({s.audio.capture_ms})",
          lambda s: "the capture ring must outlast a late device"),

@@ -220,6 +220,22 @@ cdef extern from "scripted.h" nogil:
         EV_CUE_UNDERFLOW
         EV_CUE_UNPLUG
 
+cdef extern from "asrc.h" nogil:
+    ctypedef struct ev_asrc:
+        pass
+    ctypedef struct ev_asrc_state:
+        double drift_ppm
+        double fill
+        double wanted
+        uint64_t underruns
+        uint64_t overruns
+    size_t ev_asrc_bytes(uint32_t period)
+    ev_asrc *ev_asrc_init(void *memory, uint32_t rate, uint32_t period)
+    void ev_asrc_restart(ev_asrc *asrc)
+    void ev_asrc_push(ev_asrc *asrc, const int16_t *samples, uint32_t frames, double now)
+    void ev_asrc_pull(ev_asrc *asrc, int16_t *out, uint32_t frames, double now)
+    void ev_asrc_look(ev_asrc *asrc, ev_asrc_state *state)
+
 cdef extern from "ev_portaudio.h" nogil:
     ctypedef struct ev_card:
         char *name
@@ -237,8 +253,10 @@ cdef extern from "ev_portaudio.h" nogil:
         uint32_t period
         double input_latency
         double output_latency
+        c_bool two
     ctypedef struct ev_portaudio:
         ev_device device
+        ev_asrc *asrc
         c_bool abandoned
     c_bool ev_portaudio_open(char *error)
     void ev_portaudio_close()

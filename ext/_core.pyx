@@ -21,7 +21,7 @@ cdef extern from "<sys/mman.h>" nogil:
 
 from edgevoice.errors import DeviceError
 from edgevoice.rt import script as cues
-from edgevoice.rt.contract import (Counters, FrontState, Hops, Lateness, PlayEvent, channel_number, fixed_gain, front_frames,
+from edgevoice.rt.contract import (Clocks, Counters, FrontState, Hops, Lateness, PlayEvent, channel_number, fixed_gain, front_frames,
                                    playout_frames)
 
 KINDS = ("first", "end", "silent", "underrun", "paused", "resumed")
@@ -378,4 +378,5 @@ cdef class Core:
 
 
 include "_stretch.pxi"
+include "_asrc.pxi"
 include "_devices.pxi"

@@ -34,6 +34,10 @@ cdef class _Device:
             found = self.device.ops.error(self.device, error)
         return error.decode("utf-8", "replace") if found else None
 
+    @property
+    def clocks(self):
+        return None
+
     def __dealloc__(self):
         if self.device != NULL and self.device.ops != NULL:
             with nogil:
@@ -207,12 +211,13 @@ cdef class SoundLibrary:
 
 
 cdef class PortAudioStream(_Device):
-    """One stream on two cards, by their indices, while a ``SoundLibrary`` is open."""
+    """A microphone and a loudspeaker by their indices, while a ``SoundLibrary`` is open: one stream, or with ``two`` one for each."""
 
     cdef ev_portaudio *portaudio
+    cdef size_t locked
 
     def __init__(self, Core core not None, *, int input, int output, int period, double input_latency_s, double output_latency_s,
-                 int channels=1, int channel=0):
+                 int channels=1, int channel=0, bint two=False):
         if self.device != NULL:
             raise RuntimeError("a device is made once")
         if not 1 <= period <= core.rate:
@@ -226,6 +231,7 @@ cdef class PortAudioStream(_Device):
         config.period = period
         config.input_latency = input_latency_s
         config.output_latency = output_latency_s
+        config.two = two
         cdef ev_portaudio *portaudio = <ev_portaudio *>calloc(1, sizeof(ev_portaudio))
         if portaudio == NULL:
             raise MemoryError("the stream's state")
@@ -236,6 +242,17 @@ cdef class PortAudioStream(_Device):
         self.lock = _sound_library
         self.portaudio = portaudio
         self.device = &portaudio.device
+        if two and mlock(portaudio.asrc, ev_asrc_bytes(period)) == 0:
+            self.locked = ev_asrc_bytes(period)
+
+    def __dealloc__(self):
+        if self.locked:
+            munlock(self.portaudio.asrc, self.locked)
+
+    @property
+    def clocks(self):
+        """How the two clocks do; ``None`` for one stream."""
+        return None if self.portaudio.asrc == NULL else _clocks(self.portaudio.asrc, self.core.rate)
 
     @property
     def abandoned(self):

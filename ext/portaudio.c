@@ -1,4 +1,6 @@
-/* Capture and playback are one stream, so one callback sees both under one frame index.
+/* Capture and playback are one stream, so one callback sees both under one frame index; or two streams, for cards with a clock each: then
+ * capture's callback is the one that drives the core, and what it gets for the loudspeaker goes through asrc.h to playback's.  The far end
+ * stays stamped with capture's index; the way through the converter is a constant part of the echo's delay.
  *
  * A sound system may die and keep its client's thread for ever (libpulse does, when its server is killed).  So a stream is closed on a
  * thread of its own; one that does not come back is abandoned with its memory, and `wanted` keeps its callback from the core.
@@ -37,6 +39,12 @@ static void pick(const int16_t *in, int16_t *to, uint32_t frames, uint32_t chann
     }
 }
 
+/* Seconds of the clock that all callbacks share, or 0. */
+static double seconds(const PaStreamCallbackTimeInfo *time)
+{
+    return time && time->currentTime > 0.0 ? time->currentTime : 0.0;
+}
+
 static int callback(const void *in, void *out, unsigned long frames, const PaStreamCallbackTimeInfo *time,
                     PaStreamCallbackFlags flags, void *argument)
 {
@@ -44,22 +52,44 @@ static int callback(const void *in, void *out, unsigned long frames, const PaStr
     atomic_store(&self->inside, true); /* sequentially consistent, as in `stop`: either sees the other */
     if (!atomic_load(&self->wanted)) {
         atomic_store(&self->inside, false);
-        memset(out, 0, frames * sizeof(int16_t));
+        if (out)
+            memset(out, 0, frames * sizeof(int16_t));
         return paAbort;
     }
     uint32_t status = 0;
     if (flags & paInputOverflow)
         status |= EV_INPUT_OVERFLOW;
-    if (flags & paOutputUnderflow)
+    if (flags & paOutputUnderflow || atomic_exchange_explicit(&self->underflowed, false, memory_order_acq_rel))
         status |= EV_OUTPUT_UNDERFLOW;
     const ev_portaudio_config *config = &self->config;
     if (in && self->heard) {
         pick(in, self->heard, (uint32_t)frames, config->channels, config->channel);
         in = self->heard;
     }
-    ev_rt_note_time(self->device.rt, time ? (uint64_t)(time->currentTime * 1e9) : 0, status);
-    ev_rt_process(self->device.rt, in, out, (uint32_t)frames, status);
+    double now = seconds(time);
+    ev_rt_note_time(self->device.rt, (uint64_t)(now * 1e9), status);
+    ev_rt_process(self->device.rt, in, self->asrc ? self->played : out, (uint32_t)frames, status);
+    if (self->asrc)
+        ev_asrc_push(self->asrc, self->played, (uint32_t)frames, now);
     atomic_store(&self->inside, false);
+    return paContinue;
+}
+
+static int playback(const void *in, void *out, unsigned long frames, const PaStreamCallbackTimeInfo *time,
+                    PaStreamCallbackFlags flags, void *argument)
+{
+    (void)in;
+    ev_portaudio *self = argument;
+    atomic_store(&self->playing, true);
+    if (!atomic_load(&self->wanted)) {
+        atomic_store(&self->playing, false);
+        memset(out, 0, frames * sizeof(int16_t));
+        return paAbort;
+    }
+    if (flags & paOutputUnderflow)
+        atomic_store_explicit(&self->underflowed, true, memory_order_release);
+    ev_asrc_pull(self->asrc, out, (uint32_t)frames, seconds(time));
+    atomic_store(&self->playing, false);
     return paContinue;
 }
 
@@ -83,6 +113,26 @@ static PaStreamParameters one_end(int index, uint32_t channels, double latency)
     return end;
 }
 
+/* One stream, opened and started; either end may be NULL. */
+static PaError run(ev_portaudio *self, void **stream, const PaStreamParameters *in, const PaStreamParameters *out, PaStreamCallback *each)
+{
+    PaError failure = Pa_OpenStream(stream, in, out, self->device.rt->config.rate, self->config.period, paNoFlag, each, self);
+    if (!failure) {
+        if (Pa_GetHostApiInfo(Pa_GetDeviceInfo(in ? in->device : out->device)->hostApi)->type == paALSA)
+            PaAlsa_EnableRealtimeScheduling(*stream, 1); /* only where allowed; PortAudio goes on without */
+        failure = Pa_SetStreamFinishedCallback(*stream, finished);
+        if (!failure)
+            failure = Pa_StartStream(*stream);
+        if (failure)
+            Pa_CloseStream(*stream);
+    }
+    if (failure)
+        *stream = NULL;
+    return failure;
+}
+
+static void stop(ev_device *device);
+
 static bool start(ev_device *device, char *error)
 {
     ev_portaudio *self = (ev_portaudio *)device;
@@ -99,24 +149,21 @@ static bool start(ev_device *device, char *error)
     PaStreamParameters in = one_end(config->input, config->channels, config->input_latency);
     PaStreamParameters out = one_end(config->output, 1, config->output_latency);
     atomic_store_explicit(&self->finished, false, memory_order_release);
-    atomic_store_explicit(&self->seen_ns, 0, memory_order_release);
+    atomic_store_explicit(&self->captures.seen_ns, 0, memory_order_release);
+    atomic_store_explicit(&self->plays.seen_ns, 0, memory_order_release);
+    atomic_store_explicit(&self->underflowed, false, memory_order_release);
+    if (self->asrc)
+        ev_asrc_restart(self->asrc);
     atomic_store(&self->wanted, true);
-    PaError failure = Pa_OpenStream(&self->stream, &in, &out, device->rt->config.rate, config->period, paNoFlag, callback, self);
-    if (!failure) {
-        if (Pa_GetHostApiInfo(Pa_GetDeviceInfo(config->input)->hostApi)->type == paALSA)
-            PaAlsa_EnableRealtimeScheduling(self->stream, 1); /* only where allowed; PortAudio goes on without */
-        failure = Pa_SetStreamFinishedCallback(self->stream, finished);
-        if (!failure)
-            failure = Pa_StartStream(self->stream);
-        if (failure)
-            Pa_CloseStream(self->stream);
-    }
+    PaError failure = self->asrc ? run(self, &self->stream, &in, NULL, callback) : run(self, &self->stream, &in, &out, callback);
+    if (!failure && self->asrc)
+        failure = run(self, &self->playback, NULL, &out, playback);
     if (failure) {
         char why[512];
         describe(failure, why, sizeof why);
         snprintf(error, EV_ERROR_BYTES, "%s cannot be opened at %u Hz: %s", self->card, device->rt->config.rate, why);
-        self->stream = NULL;
         atomic_store(&self->wanted, false);
+        stop(device);
         return false;
     }
     return true;
@@ -167,21 +214,22 @@ static void stop(ev_device *device)
     if (!self->stream)
         return;
     atomic_store(&self->wanted, false);
-    while (atomic_load(&self->inside))
+    while (atomic_load(&self->inside) || atomic_load(&self->playing))
         ev_nap(50000);
+    if (self->playback && !closed_in_time(self->playback))
+        self->abandoned = true;
     if (!closed_in_time(self->stream))
         self->abandoned = true;
-    self->stream = NULL;
+    self->stream = self->playback = NULL;
 }
 
-static bool stalled(ev_portaudio *self)
+static bool stalled(ev_watch *watch, uint64_t callbacks)
 {
-    uint64_t callbacks = atomic_load_explicit(&self->device.rt->callbacks, memory_order_acquire);
-    uint64_t since = atomic_load_explicit(&self->seen_ns, memory_order_acquire);
-    if (since && atomic_load_explicit(&self->seen, memory_order_acquire) == callbacks)
+    uint64_t since = atomic_load_explicit(&watch->seen_ns, memory_order_acquire);
+    if (since && atomic_load_explicit(&watch->seen, memory_order_acquire) == callbacks)
         return ev_now() - since > STALL_NS;
-    atomic_store_explicit(&self->seen, callbacks, memory_order_release);
-    atomic_store_explicit(&self->seen_ns, ev_now(), memory_order_release);
+    atomic_store_explicit(&watch->seen, callbacks, memory_order_release);
+    atomic_store_explicit(&watch->seen_ns, ev_now(), memory_order_release);
     return false;
 }
 
@@ -194,9 +242,11 @@ static bool lost(ev_device *device, char *error)
         snprintf(error, EV_ERROR_BYTES, "%s stopped by itself: it was unplugged, or its sound server went away", self->card);
         return true;
     }
-    if (stalled(self)) {
-        snprintf(error, EV_ERROR_BYTES, "%s has given no sound for %u s: it was unplugged, or its sound server hangs", self->card,
-                 STALL_NS / 1000000000u);
+    bool deaf = stalled(&self->captures, atomic_load_explicit(&device->rt->callbacks, memory_order_acquire));
+    bool dumb = self->asrc && stalled(&self->plays, atomic_load_explicit(&self->asrc->pulls, memory_order_acquire));
+    if (deaf || dumb) {
+        snprintf(error, EV_ERROR_BYTES, "%s has %s no sound for %u s: it was unplugged, or its sound server hangs", self->card,
+                 deaf ? "given" : "taken", STALL_NS / 1000000000u);
         return true;
     }
     return false;
@@ -214,6 +264,8 @@ static void release(ev_device *device)
     if (self->abandoned) /* a callback may still come, and look at `wanted` */
         return;
     free(self->heard);
+    free(self->played);
+    free(self->asrc);
     free(self);
 }
 
@@ -232,10 +284,22 @@ bool ev_portaudio_init(ev_portaudio *self, ev_rt *rt, const ev_portaudio_config 
     self->device.ops = &portaudio_ops;
     self->device.rt = rt;
     self->config = *config;
-    if (config->channels == 1)
+    if (config->channels > 1 && !(self->heard = calloc(config->period, sizeof *self->heard)))
+        return false;
+    if (!config->two)
         return true;
-    self->heard = calloc(config->period, sizeof *self->heard);
-    return self->heard != NULL;
+    size_t size = ev_asrc_bytes(config->period);
+    void *memory = aligned_alloc(EV_CACHE_LINE, size);
+    self->played = calloc(config->period, sizeof *self->played);
+    if (!self->played || !memory) {
+        free(self->heard);
+        free(self->played);
+        free(memory);
+        return false;
+    }
+    memset(memory, 0, size);
+    self->asrc = ev_asrc_init(memory, rt->config.rate, config->period);
+    return true;
 }
 
 bool ev_portaudio_open(char *error)

@@ -15,11 +15,14 @@ from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.minute import LastMinute
 from edgevoice.pipeline.playout_health import PlayoutHealth
 from edgevoice.pipeline.wakes import WakeCounts
-from edgevoice.rt.contract import LATE_MS, Core, Counters, FrontState, Lateness
+from edgevoice.rt.contract import LATE_MS, Clocks, Core, Counters, FrontState, Lateness
 from edgevoice.rt.supervised import DeviceState
 
 USUAL = 0.99
 """the share of callbacks whose lateness is alarmed at"""
+
+FAR_APART_PPM = 1400.0
+"""of the 1500 that the converter does; two cards that work are within 200"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class SoundHealth:
 class _Note:
     counters: Counters
     lateness: Lateness
+    clocks: Clocks | None
 
 
 class SoundMeter:
@@ -61,20 +65,20 @@ class SoundMeter:
         self._core, self._clock, self._playout, self._wakes = core, clock, playout, wakes
         self._allowed_late_ms = allowed_late_ms
         self._minute: LastMinute[_Note] = LastMinute()
-        self._noted()
+        self._noted(None)
 
     def look(self, device: DeviceState | None = None) -> SoundHealth:
         """``device``: of the card, where it is supervised."""
         front, playout = self._core.front(), self._playout()
-        now, then = self._noted()
-        alerts = [*_of_device(device), *_of_counters(now, then, self._core.rate), *self._of_lateness(now, then), *_of_front(front),
-                  *playout_health.alerts(playout)]
+        now, then = self._noted(None if device is None else device.clocks)
+        alerts = [*_of_device(device), *_of_counters(now, then, self._core.rate), *_of_clocks(now.clocks, then.clocks),
+                  *self._of_lateness(now, then), *_of_front(front), *playout_health.alerts(playout)]
         return SoundHealth(device, now.counters, now.lateness, front, playout, self._wakes(), self._core.locked,
                            front is not None and front.fifo, tuple(alerts))
 
-    def _noted(self) -> tuple[_Note, _Note]:
+    def _noted(self, clocks: Clocks | None) -> tuple[_Note, _Note]:
         """(now, a minute ago)"""
-        now = _Note(self._core.counters(), self._core.lateness())
+        now = _Note(self._core.counters(), self._core.lateness(), clocks)
         return now, self._minute.note(self._clock.now(), now)
 
     def _of_lateness(self, now: _Note, then: _Note) -> list[Alert]:
@@ -116,6 +120,26 @@ def _of_counters(now: _Note, then: _Note, rate: int) -> list[Alert]:
     if lost:
         found.append(Alert(
             "play_events_lost", f"{lost} events of the loudspeaker found nobody to take them in the last minute: who listens was held up"))
+    return found
+
+
+def _of_clocks(now: Clocks | None, then: Clocks | None) -> list[Alert]:
+    """Cards that were opened anew meanwhile count from 0 again."""
+    if now is None:
+        return []
+    found = []
+    torn, before = now.underruns + now.overruns, 0 if then is None else then.underruns + then.overruns
+    times = torn - before if torn >= before else torn
+    if times:
+        found.append(Alert(
+            "clocks_torn",
+            f"on its way from the microphone's clock to the loudspeaker's, sound was torn {times} times in the last minute: one of the "
+            "two cards comes too late or in bunches; give the audio threads real-time rights, or a longer audio.latency_ms"))
+    if abs(now.drift_ppm) > FAR_APART_PPM:
+        found.append(Alert(
+            "clocks_apart",
+            f"the clocks of microphone and loudspeaker are {now.drift_ppm:.0f} ppm apart, which is nearly more than can be drawn "
+            "together: one of the cards does not keep the rate that it was asked for"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from edgevoice.errors import DeviceError
 
 Direction = Literal["input", "output"]
+Streams = Literal["one", "two"]
 
 RATES = (16000, 44100, 48000)
 """Hz; tried to tell what a card can do: the rate of speech, and the two that hardware has."""
@@ -61,6 +63,18 @@ def pair(cards: Sequence[Card], wanted: tuple[str, str], rate: int, channels: in
     require_rate(capture, "input", rate, supports)
     require_rate(playback, "output", rate, supports)
     return capture, playback
+
+
+def streams(capture: Card, playback: Card, wanted: str) -> tuple[Streams, ...]:
+    """What to try in turn, by ``audio.clocks``.  "auto": one stream where both ends have one clock, that is where they are one device, or
+    devices of one ALSA card (``hw:1,0`` and ``hw:1,3``), and two if the sound system refuses that; two streams for any other pair."""
+    if wanted == "one":
+        return ("one",)
+    if wanted == "two":
+        return ("two",)
+    numbers = [re.search(r"\bhw:(\w+)", card.name) for card in (capture, playback)]
+    same = capture.index == playback.index or (numbers[0] is not None and numbers[1] is not None and numbers[0][1] == numbers[1][1])
+    return ("one", "two") if same else ("two",)
 
 
 def require_channels(card: Card, channels: int) -> None:

@@ -175,6 +175,22 @@ class Lateness:
 
 
 @dataclass(frozen=True, slots=True)
+class Clocks:
+    """How a microphone and a loudspeaker with a clock each do: what is played passes a ring, read as fast as keeps it evenly filled."""
+
+    drift_ppm: float
+    """the microphone's clock over the loudspeaker's, estimated"""
+    fill_ms: float
+    """sound on its way from one clock to the other, smoothed"""
+    wanted_ms: float
+    """grows where callbacks come in bunches"""
+    underruns: int
+    """times that the ring ran dry; it fades out and begins anew"""
+    overruns: int
+    """times that something was left out because too much waited"""
+
+
+@dataclass(frozen=True, slots=True)
 class PlayEvent:
     """Something happened at the loudspeaker, at device frame ``sample``.  ``frames`` of the generation had been played by then.
 
@@ -346,3 +362,7 @@ class Device(Protocol):
     @property
     def error(self) -> str | None:
         """Why it stopped by itself, in one line; None otherwise."""
+
+    @property
+    def clocks(self) -> Clocks | None:
+        """How two clocks do, where microphone and loudspeaker have one each and are opened so."""

@@ -91,7 +91,7 @@ class PyAudioDevice:
     """A microphone and a loudspeaker.  ``input`` and ``output`` are an index or part of a name, empty for the system's default."""
 
     def __init__(self, core: Processor, *, input: str = "", output: str = "", latency_ms: int = 100, channels: int = 1,
-                 channel: int = 0) -> None:
+                 channel: int = 0, clocks: str = "auto") -> None:
         del latency_ms  # PyAudio has no way to ask for it
         self._channels, self._channel = channels, channel
         self._core = core
@@ -128,6 +128,11 @@ class PyAudioDevice:
     @property
     def running(self) -> bool:
         return self._stream is not None and self.error is None
+
+    @property
+    def clocks(self) -> None:
+        """PyAudio opens one stream for both ends."""
+        return None
 
     @property
     def error(self) -> str | None:

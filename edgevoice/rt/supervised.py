@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgevoice.errors import DeviceError
-from edgevoice.rt.contract import Device, Processor
+from edgevoice.rt.contract import Clocks, Device, Processor
 
 LOOK_S = 0.25
 """between two looks at a card that runs"""
@@ -39,6 +39,8 @@ class DeviceState:
     """times that one came back"""
     away_s: float
     """seconds without a card, all together"""
+    clocks: Clocks | None = None
+    """of a microphone and a loudspeaker with a clock each, while they are open; counted since they were opened"""
 
 
 class SupervisedDevice:
@@ -58,7 +60,9 @@ class SupervisedDevice:
         with self._lock:
             state = self._state
         away = 0.0 if state.open or self._thread is None else time.monotonic() - self._away_since
-        return DeviceState(state.open, state.problem, state.losses, state.reopened, state.away_s + away)
+        card = self._card
+        return DeviceState(state.open, state.problem, state.losses, state.reopened, state.away_s + away,
+                           None if card is None else card.clocks)
 
     def start(self) -> None:
         """Opens the card now if it is there; goes on looking for it otherwise, and raises nothing."""
@@ -87,6 +91,10 @@ class SupervisedDevice:
     def error(self) -> str | None:
         """A card that is gone is no error of this device: see ``state``."""
         return None
+
+    @property
+    def clocks(self) -> Clocks | None:
+        return self.state.clocks
 
     def _run(self) -> None:
         while not self._stop.is_set():

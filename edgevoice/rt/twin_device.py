@@ -87,6 +87,10 @@ class ScriptedDevice:
         return self._started and not self._unplugged
 
     @property
+    def clocks(self) -> None:
+        return None
+
+    @property
     def error(self) -> str | None:
         return f"scripted device: unplugged at frame {self.position}" if self._unplugged else None
 

@@ -1,7 +1,7 @@
 """A child of the sound card tests: plays a known voice through a real device and saves what was captured.
 
-Arguments: device, core ("native" or "twin"), file to save, card, latency in ms.  Then it prints ``running`` and waits for its device to
-end or for stdin to close.
+Arguments: device, core ("native" or "twin"), file to save, card, latency in ms, clocks.  Then it prints ``running`` and waits for its
+device to end or for stdin to close.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def voice() -> np.ndarray:
 
 
 def main() -> int:
-    device_name, core_name, path, card, latency_ms = sys.argv[1:6]
+    device_name, core_name, path, card, latency_ms, clocks = sys.argv[1:7]
     core = CORES[core_name](RATE, HOP, playback_ms=5000)
-    device = DEVICES[device_name](core, input=card, output=card, latency_ms=int(latency_ms))
+    device = DEVICES[device_name](core, input=card, output=card, latency_ms=int(latency_ms), clocks=clocks)
     try:
         device.start()
     except DeviceError as error:
@@ -55,10 +55,11 @@ def main() -> int:
     print("running", flush=True)
     while device.error is None and not select.select([sys.stdin], [], [], 0.1)[0]:
         core.read(0.1)
-    error, running = device.error, device.running
+    error, running, state = device.error, device.running, device.clocks
     device.stop()
     counters = core.counters()
     print(json.dumps({"error": error, "running": running, "stopped": device.running, "xruns_in": counters.xruns_in,
+                      "clocks": None if state is None else [state.drift_ppm, state.fill_ms, state.wanted_ms, state.underruns],
                       "balanced": counters.captured == counters.consumed + counters.dropped + counters.depth,
                       "events": [[event.kind, event.frames] for event in core.events()]}), flush=True)
     return 0

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZERS = ("address", "undefined", "thread")
-PROGRAMS = ("stress_ring", "stress_rt", "stress_scripted", "late_write", "stress_front")
+PROGRAMS = ("stress_ring", "stress_rt", "stress_scripted", "late_write", "stress_front", "stress_asrc")
 
 pytestmark = [
     pytest.mark.sanitizer,

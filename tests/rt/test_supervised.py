@@ -12,12 +12,16 @@ import pytest
 
 from edgevoice.errors import DeviceError
 from edgevoice.rt import DeviceState, SupervisedDevice
+from edgevoice.rt.contract import Clocks
 
 PATIENCE_S = 20.0
+CLOCKS = Clocks(drift_ppm=12.0, fill_ms=25.0, wanted_ms=25.0, underruns=1, overruns=0)
 
 
 class Card:
     """Calls the core as a card does while it is plugged in."""
+
+    clocks = CLOCKS
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench

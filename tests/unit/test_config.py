@@ -28,6 +28,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 MISFITS = [
     ("[audio]\nchannels = 2\nchannel = 3", 3, "audio.channel"),
+    ('[audio]\nbackend = "pyaudio"\nclocks = "two"', 3, "audio.clocks"),
     ("[vad]\nonset = 0.3\noffset = 0.4", 3, "vad.offset"),
     ("[vad]\nonset = 0.3", 2, "vad.offset"),
     ("[audio]\nhop_ms = 7\nrate = 22050", 2, "audio.hop_ms"),

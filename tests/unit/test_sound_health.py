@@ -11,8 +11,9 @@ import pytest
 
 from edgevoice.pipeline.playout_health import PlayoutMeter
 from edgevoice.pipeline.sound_health import SoundMeter, _of_front
+from edgevoice.pipeline.wakes import WakeCounts
 from edgevoice.rt import twin
-from edgevoice.rt.contract import FrontState
+from edgevoice.rt.contract import Clocks, FrontState
 from edgevoice.rt.supervised import DeviceState
 
 RATE, HOP = 16000, 160
@@ -33,7 +34,8 @@ class Bench:
         self.clock = Clock()
         self.core = twin.Core(RATE, HOP, capture_ms=100)
         playout = PlayoutMeter(self.core, self.clock)
-        self.meter = SoundMeter(self.core, self.clock, lambda: playout.health("reply", 0.05, None), allowed_late_ms=50)
+        self.playout = lambda: playout.health("reply", 0.05, None)
+        self.meter = SoundMeter(self.core, self.clock, self.playout, allowed_late_ms=50)
 
     def run(self, seconds: float, *, read: bool = True, late_s: float = 0.0, **status: Any) -> None:
         for k in range(round(seconds * RATE / HOP)):
@@ -91,3 +93,30 @@ def test_no_card_comes_first() -> None:
 def test_a_canceller_that_cannot_cancel_is_told(changes: dict[str, bool], told: str | None) -> None:
     found = _of_front(dataclasses.replace(FRONT, **changes))  # type: ignore[arg-type]
     assert len(found) == (told is not None) and (told is None or told in found[0])
+
+
+def test_two_clocks_are_told_of_where_they_tear_the_sound_or_lie_too_far_apart() -> None:
+    bench = Bench()
+
+    def look(seconds: float, **facts: float) -> tuple[str, ...]:
+        bench.run(seconds)
+        clocks = Clocks(**{"drift_ppm": 80.0, "fill_ms": 25.0, "wanted_ms": 25.0, "underruns": 0, "overruns": 0, **facts})  # type: ignore[arg-type]
+        return bench.meter.look(DeviceState(open=True, problem=None, losses=0, reopened=0, away_s=0.0, clocks=clocks)).alerts
+
+    assert look(1.0) == ()
+    (torn,) = look(1.0, underruns=2, overruns=1)
+    assert "torn 3 times in the last minute" in torn
+    look(30.0, underruns=2, overruns=1)
+    assert look(31.0, underruns=2, overruns=1) == ()
+    assert "torn 1 times" in look(1.0, underruns=1)[0], "the cards were opened anew and count from 0"
+    (apart,) = look(70.0, underruns=1, drift_ppm=-1450.0)
+    assert "-1450 ppm apart" in apart
+
+
+def test_the_document_has_the_clocks_and_the_wake_words() -> None:
+    bench = Bench()
+    clocks = Clocks(drift_ppm=-30.0, fill_ms=25.5, wanted_ms=25.0, underruns=0, overruns=0)
+    meter = SoundMeter(bench.core, bench.clock, bench.playout, lambda: WakeCounts(3, 1, 12.5), allowed_late_ms=50)
+    document = meter.look(DeviceState(open=True, problem=None, losses=0, reopened=0, away_s=0.0, clocks=clocks)).document()
+    assert document["device"]["clocks"] == {"drift_ppm": -30.0, "fill_ms": 25.5, "wanted_ms": 25.0, "underruns": 0, "overruns": 0}
+    assert document["wakes"] == {"heard": 3, "own": 1, "listened_s": 12.5}
