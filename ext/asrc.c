@@ -134,9 +134,9 @@ void ev_asrc_push(ev_asrc *asrc, const int16_t *samples, uint32_t frames, double
     uint32_t fit = frames < room ? frames : (uint32_t)room;
     for (uint32_t n = 0; n < fit; n++)
         asrc->ring[(head + n) & asrc->mask] = samples[n];
-    if (fit < frames)
-        more(&asrc->lost, frames - fit);
     atomic_store_explicit(&asrc->head, head + fit, memory_order_release);
+    if (fit < frames)
+        more(&asrc->lost, frames - fit); /* after `head`: who sees it sees the place of the tear as well */
     note(&asrc->pace_in, now, asrc->pushed, frames, asrc->rate);
     asrc->pushed += frames;
     uint64_t turn = atomic_load_explicit(&asrc->turn, memory_order_relaxed);
@@ -234,7 +234,7 @@ static uint32_t possible(const ev_asrc *asrc, uint64_t head, uint32_t frames)
 /* Go to where the fill is `fill` when capture has delivered `in`. */
 static void place(ev_asrc *asrc, uint64_t head, double in, double fill)
 {
-    double to = in - fill, most = (double)head - HALF - 2, least = (double)atomic_load_explicit(&asrc->tail, memory_order_relaxed) + HALF;
+    double to = in - fill, most = (double)head - HALF - 2 - asrc->fade, least = (double)atomic_load_explicit(&asrc->tail, memory_order_relaxed) + HALF;
     to = to > most ? most : to < least ? least : to;
     asrc->at = (uint64_t)to;
     asrc->between = to - (double)asrc->at;
@@ -283,16 +283,12 @@ static uint32_t leap(ev_asrc *asrc, int16_t *out, uint32_t frames, uint64_t head
     return across;
 }
 
-/* The ring has `can` of `frames`: they fade out. */
+/* The ring has `can` of `frames`; the last of them falls silent. */
 static void run_dry(ev_asrc *asrc, int16_t *out, uint32_t can, uint32_t frames)
 {
-    uint32_t done = 0, fade = can < asrc->fade ? can : asrc->fade;
-    while (done < can) {
+    for (uint32_t done = 0; done < can;) {
         uint32_t chunk = can - done < EV_ASRC_CHUNK ? can - done : EV_ASRC_CHUNK;
         ev_asrc_interpolate(asrc, &asrc->at, &asrc->between, asrc->made, chunk);
-        for (uint32_t k = 0; k < chunk; k++)
-            if (done + k >= can - fade)
-                asrc->made[k] *= (float)(can - done - k - 1) / (float)fade;
         write_out(asrc, out + done, chunk);
         done += chunk;
     }
@@ -301,6 +297,26 @@ static void run_dry(ev_asrc *asrc, int16_t *out, uint32_t can, uint32_t frames)
     asrc->ramp = 0;
     asrc->error = 0.0;
     more(&asrc->underruns, 1);
+}
+
+/* Whether capture found the ring full since the last pull. */
+static bool full(ev_asrc *asrc)
+{
+    uint64_t lost = atomic_load_explicit(&asrc->lost, memory_order_acquire);
+    bool more_lost = lost != asrc->lost_seen;
+    asrc->lost_seen = lost;
+    return more_lost && asrc->begun;
+}
+
+/* What is in the ring has a tear in it: none of it is played. */
+static void start_over(ev_asrc *asrc, uint64_t head)
+{
+    atomic_store_explicit(&asrc->tail, head, memory_order_release);
+    if (asrc->playing)
+        more(&asrc->overruns, 1);
+    asrc->playing = false;
+    asrc->ramp = 0;
+    asrc->error = 0.0;
 }
 
 static void give_back(ev_asrc *asrc)
@@ -337,11 +353,14 @@ static bool may_begin(ev_asrc *asrc, uint64_t head, double in, double target)
 
 void ev_asrc_pull(ev_asrc *asrc, int16_t *out, uint32_t frames, double now)
 {
+    bool torn = full(asrc);
     uint64_t head = atomic_load_explicit(&asrc->head, memory_order_acquire);
     double seconds = (double)frames / asrc->rate, target = wanted(asrc, frames);
     note(&asrc->pace_out, now, asrc->pulled, frames, asrc->rate);
     asrc->pulled += frames;
     double in = delivered(asrc, head);
+    if (torn)
+        start_over(asrc, head);
     if (asrc->begun && asrc->settled == 0.0 && asrc->pace_out.since > 0.5 * SETTLE) {
         foresee(asrc, (double)head - in + target - frames - HALF - 1.0);
         target = wanted(asrc, frames);

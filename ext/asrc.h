@@ -64,6 +64,7 @@ typedef struct ev_asrc {
     uint64_t at;                                  /* the next output lies between samples `at` and `at` + 1 … */
     double between;                               /* … so far after the first, 0..1 */
     uint64_t pulled;
+    uint64_t lost_seen;
     ev_pace pace_out;
     bool begun, playing;
     uint32_t ramp;         /* 0 silent .. fade full */
