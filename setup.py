@@ -17,7 +17,7 @@ except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
 SOURCES = ["ring", "dsp", "stretch", "playout", "mixer", "microphone", "late", "rt", "host", "scripted", "portaudio", "asrc",
-           "asrc_sinc", "fft", "aec", "aec_far", "aec_residue", "decimate", "front", "front_host"]
+           "asrc_pace", "asrc_sinc", "fft", "aec", "aec_far", "aec_residue", "decimate", "front", "front_host"]
 HEADERS = ["ring.h", "cancel.h", "dsp.h", "stretch.h", "playout.h", "mixer.h", "microphone.h", "late.h", "rt_inside.h", "rt.h", "host.h",
            "device.h", "scripted.h", "ev_portaudio.h", "asrc.h", "fft.h", "aec.h", "aec_inside.h", "decimate.h", "front.h", "_core.pxd",
            "_devices.pxi", "_stretch.pxi", "_asrc.pxi", "_live.pxi", "_checks.pxi"]

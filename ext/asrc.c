@@ -4,18 +4,7 @@
 #include <string.h>
 
 #define HALF (EV_ASRC_TAPS / 2)
-#define PI 3.141592653589793
 
-/* Hz: the controller's bandwidth at first and at last, each loop before it being LEAD times wider. */
-#define QUICK 0.1
-#define NARROW 0.01
-#define GEAR 0.8 /* the bandwidth is this over the seconds since the start, between those two */
-#define LEAD 4.0
-
-#define FAR_OFF 0.03    /* s: a callback so far from its pace, beyond twice what is usual, is strange … */
-#define STRANGE 3       /* … and after so many a new pace begins: sound was lost */
-#define BUNCH 0.25      /* periods: callbacks that follow faster are of one bunch */
-#define USUAL_S 3.0     /* s in which what is usual is forgotten */
 #define STALE 0.25      /* s: a line so old says nothing */
 #define MARGIN 0.5      /* periods in the ring at the worst moment, where callbacks come evenly */
 #define LEAST_SPARE 0.25 /* periods: below that at the worst moment more is wanted */
@@ -79,49 +68,6 @@ void ev_asrc_restart(ev_asrc *asrc)
     asrc->ratio = 1.0 + asrc->drift; /* the cards may be the same */
 }
 
-static double gear(double since)
-{
-    double hertz = GEAR / (since + 1e-3);
-    return hertz > QUICK ? QUICK : hertz < NARROW ? NARROW : hertz;
-}
-
-/* The card had done `frame` frames at `time`. */
-static void follow(ev_pace *pace, double time, uint64_t frame, uint32_t rate)
-{
-    double passed = (double)(frame - pace->frame), step = passed / rate;
-    double due = pace->time + passed * pace->per_frame, late = time - due;
-    if (pace->known && fabs(late) > FAR_OFF + 2.0 * pace->usual && pace->strange++ < STRANGE)
-        return; /* a late callback; frames that are gone for good stay gone */
-    if (!pace->known || fabs(late) > FAR_OFF + 2.0 * pace->usual) {
-        double per_frame = pace->known ? pace->per_frame : 1.0 / rate;
-        *pace = (ev_pace){.known = true, .frame = frame, .time = time, .per_frame = per_frame, .usual = FAR_OFF, .last = pace->last};
-        return;
-    }
-    double omega = 2.0 * PI * LEAD * gear(pace->since) * step;
-    if (omega > 0.5)
-        omega = 0.5;
-    pace->time = due + sqrt(2.0) * omega * late;
-    if (passed > 0.0)
-        pace->per_frame += omega * omega * late / passed;
-    pace->frame = frame;
-    pace->strange = 0;
-    pace->since += step;
-    pace->usual -= pace->usual * step / USUAL_S;
-    pace->usual = fabs(late) > pace->usual ? fabs(late) : pace->usual;
-}
-
-/* A callback comes at `now` for `frames`, after `frame`.  Of several in a bunch the last one tells most: what the card had ready then was all
- * taken, so that the line is off by a period at most.  Which was the last is known from the callback after it. */
-static void note(ev_pace *pace, double now, uint64_t frame, uint32_t frames, uint32_t rate)
-{
-    double last = pace->last;
-    pace->last = now;
-    if (now <= 0.0)
-        pace->known = false;
-    else if (last > 0.0 && now - last > BUNCH * frames / rate)
-        follow(pace, last, frame, rate);
-}
-
 static void more(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_release);
@@ -137,7 +83,7 @@ void ev_asrc_push(ev_asrc *asrc, const int16_t *samples, uint32_t frames, double
     atomic_store_explicit(&asrc->head, head + fit, memory_order_release);
     if (fit < frames)
         more(&asrc->lost, frames - fit); /* after `head`: who sees it sees the place of the tear as well */
-    note(&asrc->pace_in, now, asrc->pushed, frames, asrc->rate);
+    ev_pace_note(&asrc->pace_in, now, asrc->pushed, frames, asrc->rate);
     asrc->pushed += frames;
     uint64_t turn = atomic_load_explicit(&asrc->turn, memory_order_relaxed);
     atomic_store_explicit(&asrc->turn, turn + 1, memory_order_relaxed);
@@ -181,8 +127,8 @@ static double clamped(double value, double least, double most)
 /* One step of the controller; `fill` now, `seconds` since the last. */
 static void steer(ev_asrc *asrc, double fill, double target, double seconds)
 {
-    double most = EV_ASRC_MOST_PPM * 1e-6, omega = 2.0 * PI * gear(asrc->settled);
-    asrc->error += (1.0 - exp(-LEAD * omega * seconds)) * (fill - target - asrc->error);
+    double most = EV_ASRC_MOST_PPM * 1e-6, omega = 2.0 * EV_PI * ev_pace_gear(asrc->settled);
+    asrc->error += (1.0 - exp(-EV_PACE_LEAD * omega * seconds)) * (fill - target - asrc->error);
     double ratio = clamped(asrc->drift + 2.0 * omega / asrc->rate * asrc->error, -most, most);
     asrc->drift += 0.5 * omega * (ratio - asrc->drift) * seconds; /* what is integrated is what was done, so that nothing winds up */
     asrc->ratio = 1.0 + ratio;
@@ -356,7 +302,7 @@ void ev_asrc_pull(ev_asrc *asrc, int16_t *out, uint32_t frames, double now)
     bool torn = full(asrc);
     uint64_t head = atomic_load_explicit(&asrc->head, memory_order_acquire);
     double seconds = (double)frames / asrc->rate, target = wanted(asrc, frames);
-    note(&asrc->pace_out, now, asrc->pulled, frames, asrc->rate);
+    ev_pace_note(&asrc->pace_out, now, asrc->pulled, frames, asrc->rate);
     asrc->pulled += frames;
     double in = delivered(asrc, head);
     if (torn)

@@ -29,6 +29,8 @@
 #define EV_ASRC_TAPS 48
 #define EV_ASRC_PHASES 256
 #define EV_ASRC_MOST_PPM 1500.0
+#define EV_PACE_LEAD 4.0
+#define EV_PI 3.141592653589793
 #define EV_ASRC_CHUNK 256 /* output frames that are made at once */
 
 /* When the callbacks of one card come, without their jitter.  Its callback's own. */
@@ -108,7 +110,12 @@ void ev_asrc_pull(ev_asrc *asrc, int16_t *out, uint32_t frames, double now);
 /* Any thread. */
 void ev_asrc_look(ev_asrc *asrc, ev_asrc_state *state);
 
-/* What its own sources share: the window's table, and `frames` outputs from sample `at` + `between` on into `to`, which both move on. */
+/* What its own sources share.  A callback comes at `now` for `frames`, after `frame`.  Of several in a bunch the last one tells most: what the
+ * card had ready then was all taken, so that the line is off by a period at most.  Which was the last is known from the callback after it. */
+void ev_pace_note(ev_pace *pace, double now, uint64_t frame, uint32_t frames, uint32_t rate);
+/* Hz: the controller's bandwidth after so many seconds. */
+double ev_pace_gear(double since);
+/* The window's table, and `frames` outputs from sample `at` + `between` on into `to`, which both move on. */
 void ev_asrc_table(float *table);
 void ev_asrc_interpolate(ev_asrc *asrc, uint64_t *at, double *between, float *to, uint32_t frames);
 
