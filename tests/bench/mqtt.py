@@ -63,14 +63,10 @@ async def _device(settings: Settings, engines: Engines, broker: Mosquitto, quick
             progress("reports of health")
             report, size = _report(mqtt)
             count = QUICK_QUESTIONS if quick else QUESTIONS
-            progress(f"{2 * count} questions, half of them in a flood")
+            progress(f"{3 * count} questions, two thirds of them in a flood")
             quiet = await _questions(stage, count)
-            flooding = asyncio.Event()
-            flood = asyncio.create_task(asyncio.to_thread(_flood, broker.port, mqtt.topics.command("volume"), flooding))
-            await asyncio.sleep(1.0)
-            loud = await _questions(stage, count)
-            flooding.set()
-            sent = await flood
+            beside, _ = await _flooded(stage, count, broker.port, "edgevoice/other/cmd/volume")
+            loud, sent = await _flooded(stage, count, broker.port, mqtt.topics.command("volume"))
             refused = mqtt.health()[0]["refused"].get("too_many", 0)
     stage.core.close()
     return [
@@ -80,7 +76,8 @@ async def _device(settings: Settings, engines: Engines, broker: Mosquitto, quick
         Result("of that, inside the device: PUBLISH read to command done, p50", median(took), "ms"),
         Result("a report of health made and published, p50", median(report), "ms"),
         Result("its size", size, "bytes"),
-        Result("typed question to first sound in a flood, p50", median(loud), "ms", None, "without", median(quiet)),
+        Result("typed question to first sound, p50", median(quiet), "ms"),
+        Result("the same in a flood of commands, p50", median(loud), "ms", None, "the flood at another device", median(beside)),
         Result("the flood: commands a second", sent, "1/s"),
         Result("of them refused", refused, ""),
     ]
@@ -130,6 +127,17 @@ async def _questions(stage: Stage, count: int) -> list[float]:
         stage.session.stop_speaking()
         await stage.until(lambda: stage.session.machine.state is State.IDLE)
     return found
+
+
+async def _flooded(stage: Stage, count: int, port: int, topic: str) -> tuple[list[float], float]:
+    """``_questions`` in a flood to ``topic``, and how many commands a second that was.  Its sender and the broker take processor time
+    themselves, here on the same machine: so one at another device is what it is compared with."""
+    over = asyncio.Event()
+    flood = asyncio.create_task(asyncio.to_thread(_flood, port, topic, over))
+    await asyncio.sleep(1.0)
+    found = await _questions(stage, count)
+    over.set()
+    return found, await flood
 
 
 def _report(mqtt: Any) -> tuple[list[float], int]:

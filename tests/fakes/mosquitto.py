@@ -45,7 +45,9 @@ class Mosquitto:
         return self
 
     def __exit__(self, *_: object) -> None:
+        ended = None if self._process is None else self._process.poll()
         self.stop()
+        assert ended is None, f"mosquitto ended by itself ({ended}): {self.log()[-2000:]}"
 
     def start(self) -> None:
         with self._log.open("ab") as log:
