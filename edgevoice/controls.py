@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgevoice.adapters.mqtt import Failed, Verb
-from edgevoice.dialog.table import State
+from edgevoice.dialog.commands import Event
+from edgevoice.dialog.table import Kind, State
 from edgevoice.engines.exchange import ExchangeableWake
 from edgevoice.errors import EdgeVoiceError
 from edgevoice.pipeline.health import HealthMeter
@@ -51,6 +52,7 @@ class Controls:
         self._profile = config.stem if config is not None else ""
         self._known = _known_words(settings.wake)
         self._release = _release(settings)
+        self._names = self._profiles()
         self._version = metadata.version("edgevoice")
 
     @property
@@ -65,7 +67,7 @@ class Controls:
             "state": machine.state.value, "turn": machine.turn, "muted": self._session.muted, "volume": self._volumes[None],
             "volumes": {channel: gain for channel, gain in self._volumes.items() if channel is not None},
             "wake_words": [*settings.wake.words, *settings.wake.keywords] if settings.wake.enabled else [], "wake_words_known": self._known,
-            "sensitivity": settings.wake.sensitivity, "profile": self._profile, "profiles": self._profiles(),
+            "sensitivity": settings.wake.sensitivity, "profile": self._profile, "profiles": self._names,
             "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model},
             "models_installed": self._release[0], "models_latest": self._release[1], "version": self._version,
             "time": round(time.time(), 3)}
@@ -121,9 +123,12 @@ class Controls:
         return {}
 
     def say(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        if arguments.get("priority") == "urgent":
+        voice, machine = arguments.get("channel") == "voice", self._session.machine
+        if arguments.get("priority") == "urgent" and machine.state not in (State.IDLE, State.FOLLOWUP):
+            machine.waiting.appendleft(Event(Kind.SAY, text=arguments["text"], voice=voice))  # before all that waits for a pause
             self._session.stop_speaking()
-        self._session.say(arguments["text"], voice=arguments.get("channel") == "voice")
+        else:
+            self._session.say(arguments["text"], voice=voice)
         return {}
 
     def ask(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +161,7 @@ class Controls:
             raise Failed("unavailable", "it was started without a configuration file, beside which profiles would lie")
         if name not in self._profiles():
             raise Failed("unavailable", f"there are {', '.join(self._profiles())}")
-        made = await self._take(self._config.with_name(f"{name}.toml"))
+        made = await self._take(self._config if name == self._config.stem else self._config.with_suffix(".d") / f"{name}.toml")
         self._profile = name
         self._changed()
         return {"profile": name, **made}
@@ -195,12 +200,16 @@ class Controls:
     # How.
 
     def _profiles(self) -> list[str]:
-        return [] if self._config is None else sorted(path.stem for path in self._config.parent.glob("*.toml"))[:64]
+        """The configuration itself, and the files in the folder beside it that is called as it is, with ``.d``."""
+        if self._config is None:
+            return []
+        return [self._config.stem, *sorted(path.stem for path in self._config.with_suffix(".d").glob("*.toml"))[:63]]
 
     async def _take(self, file: Path) -> dict[str, Any]:
         """Read ``file`` and apply what can be."""
         from edgevoice import config
 
+        self._names = self._profiles()
         try:
             wanted = await asyncio.to_thread(config.load, file)
         except EdgeVoiceError as error:

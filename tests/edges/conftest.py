@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgevoice import daemon
-from edgevoice.adapters.mqtt import MqttAdapter
+from edgevoice.adapters.mqtt import MqttAdapter, adapter
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.settings import DialogSettings, LlmSettings, MqttSettings, Settings, WakeSettings
 from tests.e2e.stage import Stage
@@ -59,6 +59,7 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
     """``script``: what the model says each time."""
     told: list[str] = []
     monkeypatch.setattr(daemon, "tell", told.append)
+    monkeypatch.setattr(adapter, "LOOK_S", 0.3)
     made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
     async with Stage(settings, made, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:
         made_device = Device(stage, mqtt, told)

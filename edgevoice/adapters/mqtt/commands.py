@@ -17,6 +17,7 @@ import hashlib
 import inspect
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Commands:
         self._refusals = _Bucket(REFUSALS_PER_S)
         self._seen: collections.OrderedDict[str, dict[str, Any]] = collections.OrderedDict()
         self._waiting = 0
+        self._count = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.obeyed = 0
         self.refused: collections.Counter[str] = collections.Counter()
@@ -108,11 +110,15 @@ class Commands:
             return
         control = job.verb in CONTROL
         if not control:
-            self._waiting += 1
+            self._waits(+1)
         try:
             self._loop.call_soon_threadsafe(self._do if control else self._do_waited, job)
         except RuntimeError:  # the loop has ended: so has the device
-            self._waiting = 0
+            return
+
+    def _waits(self, more: int) -> None:
+        with self._count:
+            self._waiting += more
 
     def _judge(self, verb: str | None, message: Incoming, now: float) -> _Job:
         if message.retain:
@@ -157,10 +163,7 @@ class Commands:
     # On the loop.
 
     def _do_waited(self, job: _Job) -> None:
-        def done() -> None:
-            self._waiting -= 1
-
-        self._do(job, done)
+        self._do(job, lambda: self._waits(-1))
 
     def _do(self, job: _Job, done: Callable[[], None] = lambda: None) -> None:
         try:

@@ -47,7 +47,7 @@ _ARGUMENTS: Mapping[str, tuple[str, Mapping[str, Schema], tuple[str, ...]]] = {
                                                   "channel": {"enum": ["voice", "announcement", "alarm", "earcon"]}}, ("volume",)),
     "wake_word": ("other words, or another sensitivity, until the next restart",
                   {"words": {"type": "array", "items": _NAME, "minItems": 1, "maxItems": 8}, "sensitivity": _SHARE}, ()),
-    "profile": ("settings from another file of the configuration's folder", {"name": {**_NAME, "pattern": "^[A-Za-z0-9_-]+$"}}, ("name",)),
+    "profile": ("the settings of another file", {"name": {**_NAME, "pattern": "^[A-Za-z0-9_-]+$"}}, ("name",)),
     "reload": ("read the configuration anew", {}, ()),
     "models": ("which models are installed", {}, ()),
     "doctor": ("what is wrong", {}, ()),
