@@ -101,7 +101,7 @@ class HealthMeter:
             "speculation": {"attempts": spared.attempts, "confirmed": spared.confirmed, "dropped": spared.dropped,
                             "refused": spared.refused, "wasted_tokens": spared.wasted_tokens,
                             "wasted_cpu_s": round(spared.wasted_cpu_s, 2), "wasted_audio_s": round(spared.wasted_audio_s, 2)},
-            "queues": {"announcements": len(session.machine.waiting)},
+            "queues": session.queues,
             "host": _host(host), "last_error": None}
         if last is not None:
             document["last_error"] = {"stage": last["stage"], "message": last["message"], "time": round(time.time() - now + last["t"], 3)}

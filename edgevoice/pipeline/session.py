@@ -224,6 +224,12 @@ class Session:
         return self._far_wake
 
     @property
+    def queues(self) -> dict[str, int]:
+        """What waits: jobs of each worker with the one at hand, and announcements.  From the loop's thread."""
+        workers = (self._recognizer, self._brain, self._mouth)
+        return {"announcements": len(self.machine.waiting)} | {worker.name: worker.pending for worker in workers}
+
+    @property
     def rate(self) -> int:
         """Device frames in a second."""
         return self._core.rate

@@ -51,6 +51,11 @@ class Worker(Generic[Job]):
             raise
 
     @property
+    def pending(self) -> int:
+        """Jobs that wait, and the one at hand.  Any thread."""
+        return self._pending
+
+    @property
     def idle(self) -> bool:
         return self._pending == 0
 
