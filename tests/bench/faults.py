@@ -17,19 +17,21 @@ import numpy as np
 
 from edgevoice import app
 from edgevoice.benchmarks import Result, median, progress
+from edgevoice.dialog.chunker import Chunker
+from edgevoice.dialog.machine import Policy
 from edgevoice.dialog.table import State
 from edgevoice.errors import EngineError
 from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.engines import Engines
-from edgevoice.settings import Settings
+from edgevoice.settings import DialogSettings, LlmSettings, Settings, TtsSettings
 from tests.bench.questions import RATE, spoken
 from tests.e2e.stage import Stage, open_mic
 from tests.fakes.stuck import Stuck, StuckLlm, StuckStt, StuckTts
 
-QUESTION = "Tell me a long story about a dragon."
+QUESTION = "Why is the sky blue?"
 TARGET_S = 5.0
-REPEATS = 2
-LISTEN_S = 30.0
+REPEATS = 1
+LISTEN_S = 20.0
 
 Wrap = Callable[[Engines], tuple[Engines, Any]]
 
@@ -76,13 +78,23 @@ def _cases() -> dict[str, Wrap]:
         "the recognizer hangs as it begins": stt(lambda x: StuckStt(x, "open")),
         "the recognizer hangs in mid-sentence": stt(lambda x: StuckStt(x, "partial")),
         "the recognizer hangs at the end": stt(lambda x: StuckStt(x, "finish")),
-        "the synthesizer hangs at its first words": tts(lambda x: StuckTts(x, "nce")),
-        "the synthesizer hangs in the second sentence": tts(lambda x: StuckTts(x, " the ")),
+        "the synthesizer hangs at its first words": tts(lambda x: StuckTts(x, "", _phrases())),
+        "the synthesizer hangs at its next ones": tts(lambda x: StuckTts(x, "", _phrases() + 1)),
         "the synthesizer raises": tts(lambda x: _Raises(x, "synthesize"))}
 
 
+def _phrases() -> int:
+    """Pieces of text that are spoken before anybody asks."""
+    dialog, tts, policy = DialogSettings(), TtsSettings(), Policy()
+    pieces = 0
+    for text in (policy.apology, policy.one_moment, policy.empty_reply):
+        chunker = Chunker(dialog.first_chunk_words, tts.max_chunk_words)
+        pieces += len(chunker.feed(text, 0.0)) + len(chunker.flush())
+    return pieces
+
+
 def run(quick: bool) -> list[Result]:
-    settings = open_mic(Settings())
+    settings = open_mic(Settings(llm=LlmSettings(max_tokens=24)))
     progress("engines load")
     engines = app.load_engines(settings)
     try:

@@ -60,16 +60,18 @@ class StuckLlm(Stuck):
 
 
 class StuckTts(Stuck):
-    """Hangs at a text with ``word`` in it."""
+    """Hangs at a text with ``word`` in it, when ``skip`` such were spoken."""
 
-    def __init__(self, inner: Tts, word: str) -> None:
+    def __init__(self, inner: Tts, word: str, skip: int = 0) -> None:
         super().__init__()
         self.rate = inner.rate
-        self._inner, self._word = inner, word
+        self._inner, self._word, self._skip = inner, word, skip
 
     def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel) -> None:
         if self._word in text:
-            self.here()
+            self._skip -= 1
+            if self._skip < 0:
+                self.here()
         self._inner.synthesize(text, emit, cancel)
 
     def close(self) -> None:
