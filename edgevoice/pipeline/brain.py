@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 READ = 4.0
 """times the limit of a first token, in which a whole conversation has to be read"""
+HURRY = 1 / 3
+"""of that limit, in which a reading has to end that an answer waits for"""
 QUEUE = 8
 """jobs that may wait; all but the last are cancelled ones that end at once"""
 
@@ -48,13 +50,29 @@ class Think:
     effort: Effort | None = None
 
 
+class ReadAhead:
+    """The right to read a turn's words ahead (a ``Cancel``), which ends with the turn."""
+
+    def __init__(self) -> None:
+        self._over = False
+
+    def cancel(self) -> None:
+        self._over = True
+
+    def cancelled(self) -> bool:
+        return self._over
+
+    def abort_pointers(self) -> tuple[int, int] | None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """Bring the cache to ``messages``, the last of which may still grow; ``paused``: tell whether it ends there."""
 
     turn: int
     messages: tuple[Message, ...]
-    cancel: Cancel
+    cancel: ReadAhead
     words: str = ""
     """the user's of this turn"""
     paused: bool = False
@@ -86,6 +104,19 @@ class Brain(Worker[Think | Read]):
         self._slot, self._post, self._trace = slot, post, trace
         self.ending: Callable[[int, str, float], None] | None = None
         """told (turn, the user's words, probability that they end there) of a turn that pauses; on this thread"""
+
+    def submit(self, job: Think | Read, timeout_s: float | None = None) -> None:
+        """A reading that somebody waits for has little time left; then it is ended, and what it read stays read."""
+        super().submit(job, timeout_s)
+        if isinstance(job, Think) and isinstance(self._job, Read):
+            self.watch.hurry(HURRY * self._limits.first_token_s)
+
+    def timed_out(self, job: Think | Read, error: Exception) -> bool:
+        if isinstance(job, Read):
+            job.cancel.cancel()
+            return False
+        self.failed(job, error)
+        return True
 
     def work(self, job: Think | Read) -> None:
         if isinstance(job, Read):

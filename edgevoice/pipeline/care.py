@@ -62,6 +62,7 @@ class _Ward:
     spared: bool
     """the conversation can do without"""
     told: tuple[Watch, int] | None = None
+    counted: tuple[Watch, int] | None = None
     hung: int = 0
     reloads: int = 0
     loading: asyncio.Task[None] | None = None
@@ -113,15 +114,21 @@ class Care:
         if ward.told != (watch, watch.calls):
             ward.told = watch, watch.calls
             if ward.worker.give_up():
-                ward.hung += 1
-                ward.breaker.failed()
-                log.warning("%s hangs: %s", ward.slot.name, watch.told)
+                self._count(ward, watch)
         if late >= ward.grace_s and ward.loading is None:
             engine = ward.slot.take()
             if ward.worker.leave(None if engine is None else engine.close):
+                if ward.counted != ward.told:
+                    self._count(ward, watch)
                 self._renew(ward, hangs=True)
             elif engine is not None:
                 ward.slot.fill(engine)
+
+    def _count(self, ward: _Ward, watch: Watch) -> None:
+        ward.counted = ward.told
+        ward.hung += 1
+        ward.breaker.failed()
+        log.warning("%s hangs: %s", ward.slot.name, watch.told)
 
     def _renew(self, ward: _Ward, *, hangs: bool) -> None:
         """Load the engine anew, beside one that hangs or in place of one that fails."""

@@ -111,8 +111,9 @@ class Recognizer(Worker[Task]):
             self._tell_stalled(job, error)
             self._in_one_piece(job)
 
-    def timed_out(self, job: Task, error: Exception) -> None:
+    def timed_out(self, job: Task, error: Exception) -> bool:
         self._tell_stalled(job, error)
+        return True
 
     def salvage(self, job: Task) -> None:
         if job.do == "open":

@@ -19,7 +19,7 @@ from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind, State
-from edgevoice.pipeline.brain import Brain, Read, Think
+from edgevoice.pipeline.brain import Brain, Read, ReadAhead, Think
 from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
@@ -41,22 +41,6 @@ class _Reply:
     """what a speculative reply costs"""
 
 
-class _ReadAhead:
-    """The right to read a turn's words ahead (a ``Cancel``), which ends with the turn."""
-
-    def __init__(self) -> None:
-        self._over = False
-
-    def cancel(self) -> None:
-        self._over = True
-
-    def cancelled(self) -> bool:
-        return self._over
-
-    def abort_pointers(self) -> tuple[int, int] | None:
-        return None
-
-
 class Replies:
     """Owned by the session.  ``post`` may be called on any thread."""
 
@@ -66,7 +50,7 @@ class Replies:
         self._facts = facts or Facts()
         self._reads_ahead = reads_ahead
         self._account = account
-        self._reading = 0, _ReadAhead()
+        self._reading = 0, ReadAhead()
         self._core, self._brain, self._mouth, self._post, self._trace = core, brain, mouth, post, trace
         self._replies: dict[int, _Reply] = {}
         self._turns: dict[int, int] = {}
@@ -81,7 +65,7 @@ class Replies:
         """Let the model read the conversation up to ``text``, with which the user's words begin; ``paused``: and perhaps end."""
         if self._reading[0] != turn:
             self.stop_reading()
-            self._reading = turn, _ReadAhead()
+            self._reading = turn, ReadAhead()
         try:
             messages = self.history.messages(self._facts.told_with(text))
             self._brain.submit(Read(turn, messages, self._reading[1], text, paused), timeout_s=0)

@@ -108,6 +108,12 @@ class Watch:
         finally:
             self._begin(what, limit_s)
 
+    def hurry(self, limit_s: float) -> None:
+        """The call under way has at most so long from now on; any thread."""
+        due = self._due
+        if due is not None and self._clock is not None:
+            self._due = min(due, self._clock.now() + limit_s)
+
     def overdue_s(self) -> float | None:
         """How long ago the engine should have answered; ``None`` while it is in time."""
         due = self._due

@@ -64,13 +64,12 @@ class Worker(Generic[Job]):
         return self._thread is not None and self._thread.is_alive()
 
     def give_up(self) -> bool:
-        """The job at hand takes too long: say so.  False if it came back meanwhile."""
+        """The job at hand takes too long: say so.  False if it came back meanwhile, or may yet come to a good end."""
         with self._count:
             job = self._job
         if job is None or self.watch.overdue_s() is None:
             return False
-        self.timed_out(job, EngineError(self.watch.told))
-        return True
+        return self.timed_out(job, EngineError(self.watch.told))
 
     def leave(self, came_back: Callable[[], None] | None = None) -> bool:
         """Go on with a new thread, which salvages the job at hand first.  False if the old one came back meanwhile; if it does later, it
@@ -106,9 +105,10 @@ class Worker(Generic[Job]):
     def failed(self, job: Job, error: Exception) -> None:
         """A job raised; the worker goes on with the next."""
 
-    def timed_out(self, job: Job, error: Exception) -> None:
-        """A job takes too long; on the loop's thread.  It may still come back."""
+    def timed_out(self, job: Job, error: Exception) -> bool:
+        """A job takes too long; on the loop's thread.  It may still come back.  Whether that is a failure."""
         self.failed(job, error)
+        return True
 
     def salvage(self, job: Job) -> None:
         """What can be made of the job that the thread before was stuck in; by default nothing, since it was told to have failed."""

@@ -72,7 +72,7 @@ def _cases() -> dict[str, Wrap]:
     return {
         "nothing is wrong": llm(lambda x: x),
         "the model hangs before its first token": llm(lambda x: StuckLlm(x)),
-        "the model hangs after 12 tokens": llm(lambda x: StuckLlm(x, 12)),
+        "the model hangs after 5 tokens": llm(lambda x: StuckLlm(x, 5)),
         "the model hangs while it reads ahead": llm(lambda x: StuckLlm(x, reading=True)),
         "the model raises": llm(lambda x: _Raises(x, "generate")),
         "the recognizer hangs as it begins": stt(lambda x: StuckStt(x, "open")),

@@ -112,7 +112,7 @@ def test_a_model_that_hangs_while_it_reads_ahead_does_not_hold_the_next_answer(
         return stage
 
     stage = asyncio.run(act())
-    assert errors(stage)[0] == ("llm", "the conversation was not read within 4.0 s")
+    assert stage.session.engines[1].hung == 1 and errors(stage) == [], "nobody had to be told"
     assert stage.session.history.turns[-1].heard == "All is well."
 
 

@@ -111,3 +111,14 @@ class TestWatch:
             new = watch.leave(None)
             raise ValueError("late")
         assert breaker.state == "closed" and new.breaker is breaker and not new.left
+
+    def test_a_call_can_be_hurried_but_not_given_more_time(self) -> None:
+        clock = ManualClock()
+        watch = Watch(clock)
+        with watch.call("not read", 12.0):
+            watch.hurry(20.0)
+            watch.hurry(1.0)
+            clock.advance(1.5)
+            assert watch.overdue_s() == pytest.approx(0.5)
+        watch.hurry(1.0)
+        assert watch.overdue_s() is None
