@@ -5,8 +5,13 @@ Nothing below ``app.py`` reads the system clock by itself; whoever needs the tim
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 
 class Clock(Protocol):
@@ -35,3 +40,24 @@ class ManualClock:
         if seconds < 0:
             raise ValueError(f"time cannot go back: advance({seconds})")
         self._now_s += seconds
+
+
+def wall_clock(zone: str = "") -> Callable[[], datetime]:
+    """What a clock on the wall shows, aware of its zone and of when that changes its clocks; ``zone`` "" for the system's.
+
+    The system's is looked up once: $TZ, else /etc/localtime, else UTC.  ``KeyError`` for a zone that this system does not know.
+    """
+    found = ZoneInfo(zone) if zone else _system_zone()
+    return lambda: datetime.now(found)
+
+
+def _system_zone() -> tzinfo:
+    try:
+        return ZoneInfo(os.environ["TZ"].lstrip(":"))
+    except (KeyError, ValueError, OSError):  # unset, or in another form
+        pass
+    try:
+        with Path("/etc/localtime").open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (ValueError, OSError):
+        return UTC

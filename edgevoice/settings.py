@@ -7,6 +7,7 @@ them.  ``config.py`` reads files into these types and checks them by the metadat
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -227,6 +228,14 @@ class SafetySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SkillSettings:
+    """Questions that have one exact answer: it is told without the language model."""
+
+    enabled: bool = key(True, "answer time, date, sums and units exactly; otherwise the language model says what it thinks")
+    timezone: str = key("", "where the clock is, such as Europe/Berlin; empty for the system's")
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSettings:
     """The health snapshot as files, for monitors on the device itself."""
 
@@ -259,6 +268,7 @@ class Settings:
     health: HealthSettings = field(default_factory=HealthSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)
+    skills: SkillSettings = field(default_factory=SkillSettings)
     paths: PathSettings = field(default_factory=PathSettings)
 
 
@@ -275,6 +285,13 @@ class Rule:
 def _whole_hop_ms(rate: int) -> int:
     """The shortest hop of at least 10 ms that holds a whole number of frames."""
     return next(ms for ms in range(10, 1001) if rate * ms % 1000 == 0)
+
+
+def _no_zone(name: str) -> bool:
+    try:
+        return bool(name) and not zoneinfo.ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        return True
 
 
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -318,6 +335,8 @@ RULES = (
     Rule(("mqtt.cert_file", "mqtt.key_file"), lambda s: bool(s.mqtt.cert_file) != bool(s.mqtt.key_file),
          lambda s: "stands without mqtt.key_file" if s.mqtt.cert_file else "is empty, and mqtt.key_file is not",
          lambda s: "a certificate and its key go together"),
+    Rule(("skills.timezone",), lambda s: _no_zone(s.skills.timezone),
+         lambda s: "is no time zone that this system knows", lambda s: "such as Europe/Berlin; /usr/share/zoneinfo has them all"),
     Rule(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), lambda s: not s.mqtt.tls and bool(s.mqtt.ca_file or s.mqtt.cert_file),
          lambda s: "leaves the certificates unused", lambda s: "set mqtt.tls = true, or take them out"),
 )

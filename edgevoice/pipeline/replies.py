@@ -24,6 +24,7 @@ from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
 from edgevoice.rt.contract import Core, PlayEvent, Token
+from edgevoice.skills.router import Router
 from edgevoice.trace import Trace
 
 KEPT_TURNS = 64
@@ -45,9 +46,10 @@ class Replies:
     """Owned by the session.  ``post`` may be called on any thread."""
 
     def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, post: Callable[[Event], None],
-                 trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None) -> None:
+                 trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None,
+                 router: Router | None = None) -> None:
         self.history = history
-        self._facts = facts or Facts()
+        self._facts, self._router = facts or Facts(), router
         self._reads_ahead = reads_ahead
         self._account = account
         self._reading = 0, ReadAhead()
@@ -173,11 +175,30 @@ class Replies:
         try:
             self._mouth.submit(Utter(generation, turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger, effort=reply.effort),
                                timeout_s=0)
+            if self._by_skill(reply, words):
+                return
             messages = self.history.messages(reply.user or words)
             self._brain.submit(Think(generation, turn, messages, reply.token, stream, words, reply.effort), timeout_s=0)
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.FAILED, turn=turn, generation=generation))
+
+    def _by_skill(self, reply: _Reply, words: str) -> bool:
+        """Answer without the model, where a skill knows the answer; the model then hears of both by the history alone."""
+        if self._router is None:
+            return False
+        routed = self._router.route(words)
+        stream = reply.stream
+        self._trace.emit("routed", turn=stream.turn, generation=stream.generation, skill=routed.skill, why=routed.why,
+                         text=routed.answer or "")
+        if routed.answer is None:
+            return False
+        reply.user = words
+        stream.delta(routed.answer)
+        stream.close("stop")
+        if reply.effort is not None:  # it would have told, before its answer, whether the words end here
+            self.read_ahead(stream.turn, words, paused=True)
+        return True
 
     def _tell(self, generation: int) -> None:
         for listener in self._listeners:

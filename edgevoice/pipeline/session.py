@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import cast
 
-from edgevoice.clock import Clock
+from edgevoice.clock import Clock, wall_clock
 from edgevoice.dialog.commands import (
     Cancel,
     ClearTimer,
@@ -59,6 +58,7 @@ from edgevoice.pipeline.wakes import Wakes
 from edgevoice.rt.contract import Channel, Core, Hops
 from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
+from edgevoice.skills.router import Router
 from edgevoice.trace import Trace
 
 _OF_MICROPHONE = frozenset({Kind.WAKE, Kind.SPEECH_START, Kind.SPEECH_CONFIRMED, Kind.SPEECH_LASTS, Kind.SPEECH_RESUMED})
@@ -102,9 +102,11 @@ class Session:
         self._mouth = Mouth(slots.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
                             audio=settings.audio, limits=faults, phrases=phrases)
         history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
+        now = wall_clock(settings.skills.timezone)
         self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.post, trace,
                                 reads_ahead=dialog.speculation,
-                                facts=Facts(settings.llm.place, datetime.now if settings.llm.clock else None))
+                                facts=Facts(settings.llm.place, now if settings.llm.clock else None),
+                                router=Router(now) if settings.skills.enabled else None)
         wakes = None if engines.wake is None else Wakes(engines.wake, engines.far_wake, core.rate)
         self._ears = Ears(core, engines.vad, wakes, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,

@@ -24,6 +24,7 @@ PUBLIC = {
         "Channel", "Core", "Counters", "Cue", "Device", "DeviceState", "HAVE_NATIVE", "Hops", "Late", "Live", "PlayEvent", "PlayKind",
         "PortAudioDevice", "PyAudioDevice", "ScriptedDevice", "Short", "SupervisedDevice", "Token", "Underflow", "Unplug", "Xrun", "jitter",
         "make_core", "rate_for"],
+    "edgevoice.skills": [],
 }
 
 
