@@ -13,10 +13,13 @@ _IS = ("is", "are", "equals", "equal", "in", "are in", "is in", "are there in", 
        "do i get from", "would be", "does", "do", "to", "per")
 _INTO = ("to", "in", "into", "in to", "as", "converted to", "converted into", "is how many", "are how many", "equals how many", "is in",
          "are in",
-         "expressed in", "is what in")
+         "expressed in", "is what in", "and")
+"""the last is what recognizers make of "in"; nothing else can stand between an amount and a unit without one"""
 _ASKING = ("what is", "what are", "what does", "how much is", "how much are", "how far is", "how long is", "how long are", "how heavy is",
            "how hot is",
            "how cold is", "how tall is", "how fast is", "how big is", "convert", "change", "turn", "translate", "calculate", "what would")
+_PARTS_IS, _PARTS_INTO, _PARTS_ASKING = (
+    tuple(sorted((phrase.split() for phrase in phrases), key=len, reverse=True)) for phrases in (_IS, _INTO, _ASKING))
 _YEAR = {"day": "There are 365 days in a year, and 366 in a leap year.", "week": "There are 52 weeks and one day in a year."}
 
 
@@ -59,13 +62,12 @@ def _how_many(words: list[str]) -> str | None:
     target = unit(words, 2)
     if target is None:
         return None
-    for phrase in sorted(_IS, key=len, reverse=True):
-        parts = phrase.split()
+    for parts in _PARTS_IS:
         at = target[1] + len(parts)
         if words[target[1]:at] != parts:
             continue
         rest = words[at:]
-        if phrase in ("does", "do") and rest[-1:] in (["equal"], ["make"], ["weigh"], ["have"]):
+        if parts in (["does"], ["do"]) and rest[-1:] in (["equal"], ["make"], ["weigh"], ["have"]):
             rest = rest[:-1]
         amount = _amount(rest, 0)
         if amount is None or amount.after != len(rest):
@@ -77,12 +79,11 @@ def _how_many(words: list[str]) -> str | None:
 
 def _converted(words: list[str]) -> str | None:
     """"convert 350 degrees Fahrenheit to Celsius", "what is three miles in kilometers"."""
-    at = next((len(phrase.split()) for phrase in _ASKING if words[:len(phrase.split())] == phrase.split()), 0)
+    at = next((len(parts) for parts in _PARTS_ASKING if words[:len(parts)] == parts), 0)
     amount = _amount(words, at)
     if amount is None:
         return None
-    for phrase in sorted(_INTO, key=len, reverse=True):
-        parts = phrase.split()
+    for parts in _PARTS_INTO:
         start = amount.after + len(parts)
         if words[amount.after:start] == parts:
             if words[start:start + 1] == ["degrees"] and start + 1 == len(words):

@@ -12,11 +12,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from edgevoice.skills.numbers import is_number_word
+
 LONGEST = 40
 """words; nobody asks a sum in more, and whatever is longer is not looked at"""
 
 _TOKEN = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d*\.\d+|\d+|[°º%+*×÷=^,;/]|-|[a-z]+(?:'[a-z]+)?|\S", re.ASCII)
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d*\.\d+|\d+|[°º%+*×÷=^,;/]|-|to-(?:day|morrow)\b|[a-z]+(?:'[a-z]+)?|\S", re.ASCII)
 _MARKS = frozenset(".!?:\"()…")
 _SAME = str.maketrans({"’": "'", "‘": "'", "−": "-", "–": "-", "‑": "-", "‐": "-", "º": "°", "²": " squared ", "³": " cubed ", "√": " √ "})
 _SHORT = (("km/h", "kph"), ("m/s", "meters per second"), ("ft/s", "feet per second"))
@@ -27,13 +29,16 @@ _WHOLE = {
     "whats": "what is", "what's": "what is", "whatre": "what are", "how's": "how is", "when's": "when is", "today's": "today 's",
     "todays": "today 's", "tomorrow's": "tomorrow 's", "tomorrows": "tomorrow 's", "yesterday's": "yesterday 's",
     "yesterdays": "yesterday 's", "it's": "it is", "there's": "there is", "that's": "that is", "per cent": "percent", "%": "percent",
-    "time's": "time is", "date's": "date is", "day's": "day is"}
+    "to-day": "today", "to-morrow": "tomorrow", "time's": "time is", "date's": "date is", "day's": "day is"}
 _BEFORE = (
     "hey", "okay", "ok", "um", "uh", "er", "so", "well", "hi", "hello", "please", "excuse me", "quick question", "can you tell me",
     "could you tell me", "can you please tell me", "could you please tell me", "would you tell me", "tell me", "do you know",
     "i want to know",
     "i'd like to know", "i need to know", "do you happen to know", "can you", "could you", "would you", "now", "and")
-_AFTER = ("please", "thanks", "thank you", "for me", "right now", "exactly", "then", "again")
+_MISHEARD = ("i'm", "a", "police", "place", "pleas")
+"""what recognizers make of "um", "hey" and "please"; nothing else stands before the first word of a question"""
+_ASKING = ("what", "how", "when", "which", "convert", "calculate")
+_AFTER = ("please", "pleas", "thanks", "thank you", "for me", "right now", "exactly", "then", "again")
 
 
 def hear(text: str) -> list[str]:
@@ -93,8 +98,6 @@ def _between(words: list[str], i: int) -> bool:
 
 
 def _countable(word: str) -> bool:
-    from edgevoice.skills.numbers import is_number_word
-
     return word[0].isdigit() or is_number_word(word)
 
 
@@ -102,7 +105,8 @@ def _plain(words: list[str]) -> list[str]:
     """Without what is only polite, at both ends."""
     changed = True
     while changed and words:
-        changed = False
+        changed = len(words) > 1 and words[0] in _MISHEARD and words[1] in _ASKING
+        words = words[1:] if changed else words
         for phrase in _PARTS_BEFORE:
             if len(words) > len(phrase) and tuple(words[:len(phrase)]) == phrase:
                 words, changed = words[len(phrase):], True

@@ -121,7 +121,8 @@ def _mixed(words: list[str], at: int) -> Read | None:
     found = _pointed(words, at)
     if found is None:
         return None
-    if words[found.after:found.after + 1] == ["and"]:
+    joint = words[found.after:found.after + 2]
+    if joint[:1] == ["and"] or joint == ["in", "a"]:  # "two in a half" is what recognizers make of it
         more = _part(words, found.after + 1)
         if more is not None and more.value < 1:
             return _scaled(words, Read(found.value + more.value, more.after))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import cache
 from math import isqrt
 
 from edgevoice.skills.numbers import asked, number, ordinal, written
@@ -30,6 +31,11 @@ class Value:
     said: str
     exact: bool = True
     plain: bool = False
+
+
+@cache
+def _split(phrase: str) -> list[str]:
+    return phrase.split()
 
 
 class _NotUnderstood(Exception):
@@ -102,7 +108,7 @@ class _Reader:
         """whether anything was computed"""
 
     def take(self, phrase: str) -> bool:
-        parts = phrase.split()
+        parts = _split(phrase)
         if self.words[self.at:self.at + len(parts)] != parts:
             return False
         self.at += len(parts)
@@ -186,7 +192,8 @@ class _Reader:
         """One number, or what "of" makes of one."""
         start = self.at
         self.take("the")
-        for phrase, name, root in (("square root of", "the square root of", 2), ("cube root of", "the cube root of", 3),
+        for phrase, name, root in (("square root of", "the square root of", 2), ("squared root of", "the square root of", 2),
+                                   ("cube root of", "the cube root of", 3),
                                    ("cubic root of", "the cube root of", 3), ("root of", "the square root of", 2),
                                    ("√", "the square root of", 2)):
             if self.take(phrase):

@@ -23,6 +23,7 @@ from tests.bench.exact_questions import is_right, questions
 from tests.bench.questions import SPOKEN
 
 SATURDAY = datetime(2026, 11, 7, 14, 5, tzinfo=ZoneInfo("Europe/Berlin"))
+TODAY = "Today is Saturday, November 7, 2026."
 NOT_TAKEN = (Path(__file__).parent / "not_for_skills.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -84,6 +85,11 @@ def test_coffee_orders_and_commands_of_the_house_are_left_alone(shared: Path) ->
     ("convert 350 degrees Fahrenheit to Celsius", "350 degrees Fahrenheit are about 177 degrees Celsius."),
     ("how many feet in a mile", "1 mile is 5280 feet."), ("minus 300 celsius in fahrenheit", "Nothing is as cold as that."),
     ("five feet eleven inches in centimeters", "5 feet 11 inches are 180.34 centimeters."),
+    ("I'm how much is 48 fluid ounces in table spoons", "48 US fluid ounces are 96 US tablespoons."),
+    ("what day is it to-day", TODAY),
+    ("A how much is forty-six times nineteen in a quarter", "46 times 19.25 is 885.5."), ("tell me the date", TODAY),
+    ("what's twenty pounds and kilograms", "20 pounds are about 9.07 kilograms."),
+    ("Squared root of 324 pleas.", "The square root of 324 is 18."),
     ("how many days in a year", "There are 365 days in a year, and 366 in a leap year."),
     ("What time is it?", "It is 2:05 PM."), ("time is it now", "It is 2:05 PM."), ("can you tell me the time please", "It is 2:05 PM."),
     ("what's tomorrow's date", "Tomorrow is Sunday, November 8, 2026."), ("what day is the fifth of March", "March 5, 2027 is a Friday."),
