@@ -34,9 +34,10 @@ _BEFORE = (
     "hey", "okay", "ok", "um", "uh", "er", "so", "well", "hi", "hello", "please", "excuse me", "quick question", "can you tell me",
     "could you tell me", "can you please tell me", "could you please tell me", "would you tell me", "tell me", "do you know",
     "i want to know",
-    "i'd like to know", "i need to know", "do you happen to know", "can you", "could you", "would you", "now", "and")
-_MISHEARD = ("i'm", "a", "police", "place", "pleas")
-"""what recognizers make of "um", "hey" and "please"; nothing else stands before the first word of a question"""
+    "i'd like to know", "i need to know", "do you happen to know", "can you", "could you", "would you")
+_BEFORE_ASKING = ("and", "now", "i'm", "a", "police", "place", "pleas")
+"""dropped only before a word that asks: "and three quarters" may have lost its beginning; the last five are what recognizers make of "um",
+"hey" and "please" """
 _ASKING = ("what", "how", "when", "which", "convert", "calculate")
 _AFTER = ("please", "pleas", "thanks", "thank you", "for me", "right now", "exactly", "then", "again")
 
@@ -105,7 +106,7 @@ def _plain(words: list[str]) -> list[str]:
     """Without what is only polite, at both ends."""
     changed = True
     while changed and words:
-        changed = len(words) > 1 and words[0] in _MISHEARD and words[1] in _ASKING
+        changed = len(words) > 1 and words[0] in _BEFORE_ASKING and words[1] in _ASKING
         words = words[1:] if changed else words
         for phrase in _PARTS_BEFORE:
             if len(words) > len(phrase) and tuple(words[:len(phrase)]) == phrase:

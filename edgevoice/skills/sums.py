@@ -362,7 +362,8 @@ def _share(words: list[str]) -> str | None:
     reader.end()
     if not whole.value:
         raise _Undefined("Nothing can be divided by zero.")
-    return f"{part.said} is {written(part.value * 100 / whole.value)} percent of {whole.said}.".replace("minus", "minus", 1)
+    said = f"{part.said} is {written(part.value * 100 / whole.value)} percent of {whole.said}."
+    return said[0].upper() + said[1:]
 
 
 def _goes_into(words: list[str]) -> str | None:

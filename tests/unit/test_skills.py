@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import random
 import statistics
 import time
 from datetime import UTC, datetime
@@ -53,6 +54,14 @@ def test_the_judge_of_answers_can_say_no() -> None:
     assert is_right(asked, f"That is {asked.right}.".replace("-", "minus "))
     for wrong in (f"That is {asked.right + 1}.", f"That is about {asked.right}.", "That is so.", f"That is {asked.right}.5."):
         assert not is_right(asked, wrong.replace("-", "minus "))
+
+
+def test_a_word_that_is_not_understood_is_never_passed_over() -> None:
+    rng = random.Random(4)
+    for asked in questions(77, 500):
+        words = asked.text.split()
+        words.insert(rng.randrange(len(words) + 1), rng.choice(("kitchen", "about", "war", "your", "she", "not")))
+        assert told(" ".join(words), asked.now) is None, words
 
 
 @pytest.mark.parametrize("text", [*NOT_TAKEN, *SPOKEN])
