@@ -3,7 +3,7 @@
 Theory: an onset of speech has paused the reply already, which is cheap to take back; what was said decides.  A word of stopping at the
 beginning is meant at once.  So are a few words of any other kind.  "Mm-hm" and "yeah" are what a listener says to keep the speaker going,
 and a cough, a door or a clatter reads as nothing or as one of the words that a recognizer makes of noise (Moonshine: "You").  One word of
-another kind is only believed when the speech is over and no more came.
+another kind is only believed when the speech is over and no more came, and when it was no shorter than a word is: a grunt is over sooner.
 
 Laws: pure; ``weigh`` never goes back: what more words can only confirm further stays confirmed.
 """
@@ -40,8 +40,9 @@ _NOISE = frozenset(("you", "bye", "the", "a", "i", "m", "h", "eh", "s", "thanks"
 """what the default recognizer makes of coughs, doors and kitchens"""
 
 
-def weigh(text: str, *, over: bool, enough: int = 2) -> Meaning:
-    """What ``text`` (a transcript so far) means while a reply is paused; ``over``: the speech has ended and this is all of it.
+def weigh(text: str, *, over: bool, enough: int = 2, brief: bool = False) -> Meaning:
+    """What ``text`` (a transcript so far) means while a reply is paused; ``over``: the speech has ended and this is all of it; ``brief``:
+    it was too short for a word, whatever was read.
 
     ``enough`` words that are neither assent nor noise are an interruption at once.
     """
@@ -59,6 +60,6 @@ def weigh(text: str, *, over: bool, enough: int = 2) -> Meaning:
         return Meaning.BACKCHANNEL
     if all(word in _NOISE for word in others):
         return Meaning.NOTHING if len(others) == len(words) else Meaning.BACKCHANNEL
-    if over or len(others) >= enough:
+    if (over and not brief) or len(others) >= enough:
         return Meaning.WORDS
     return Meaning.DOUBTFUL

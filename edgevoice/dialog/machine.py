@@ -95,6 +95,8 @@ class Machine:
         """turn of what is said over the reply"""
         self._heard = Meaning.NOTHING
         self._all_heard = False
+        self._brief = True
+        """whether what is said over the reply was too short so far to be a word"""
         self._meant_once = False
         """whether the last reading of those words was an interruption"""
         self._onset = 0
@@ -134,13 +136,15 @@ class Machine:
 
     def _overhear_words(self, event: Event) -> None:
         if event.kind is Kind.WORDS:
-            self._heard = weigh(event.text, over=event.over, enough=self.policy.barge_in_words)
+            self._heard = weigh(event.text, over=event.over, enough=self.policy.barge_in_words, brief=self._brief)
             before, self._meant_once = self._meant_once, self._heard is Meaning.WORDS
             if self._heard is Meaning.WORDS and not event.over and not before:
                 self._heard = Meaning.DOUBTFUL  # the first quarter of a second is often misread: the next reading must say so, too
             self._all_heard = event.over
         elif event.kind is Kind.TURN_ENDED:
-            self._heard = weigh(event.text, over=True)
+            self._heard = weigh(event.text, over=True, enough=self.policy.barge_in_words, brief=self._brief)
+        elif event.kind is Kind.SPEECH_CONFIRMED:
+            self._brief = False
         elif event.kind in (Kind.SPEECH_START, Kind.SPEECH_RESUMED):
             self._all_heard = False
 
@@ -295,7 +299,7 @@ class Machine:
     def _overhear(self, _: Event) -> None:
         self._newest += 1
         self._overheard, self._heard, self._all_heard = self._newest, Meaning.NOTHING, False
-        self._meant_once = False
+        self._meant_once, self._brief = False, True
         self._out.append(Listen(self._overheard, self._onset, include_preroll=True, eager=True))
 
     def _stop_overhearing(self, event: Event) -> None:

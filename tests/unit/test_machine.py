@@ -126,8 +126,18 @@ def test_assent_and_noise_let_the_reply_go_on_soon(text: str) -> None:
 def test_one_word_interrupts_once_it_is_all() -> None:
     machine, _ = spoken_over()
     assert machine.handle(Event(Kind.WORDS, turn=2, text="lights")) == []
+    assert machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=9000)) == []
     assert machine.handle(Event(Kind.WORDS, turn=2, text="lights", over=True))
     assert machine.state is State.LISTENING
+
+
+def test_a_grunt_that_reads_as_a_word_lets_the_reply_go_on() -> None:
+    machine, generation = spoken_over()
+    (timer,) = machine.handle(Event(Kind.WORDS, turn=2, text="That.", over=True))
+    assert isinstance(timer, SetTimer) and machine.state is State.HOLDING
+    assert machine.handle(Event(Kind.TURN_ENDED, turn=2, text="That."))[-1] == Resume(generation)
+    assert machine.handle(Event(Kind.SPEECH_START, sample=19000))
+    assert machine.handle(Event(Kind.WORDS, turn=3, text="Stop", over=True))[0] == Cancel(generation, 1, heard=True, barge_in=True)
 
 
 def test_assent_may_last_and_what_nobody_understands_may_not() -> None:
@@ -140,6 +150,7 @@ def test_assent_may_last_and_what_nobody_understands_may_not() -> None:
 
 def test_a_turn_that_ended_over_the_reply_is_weighed_whole() -> None:
     machine, generation = spoken_over()
+    machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=9000))
     assert machine.handle(Event(Kind.TURN_ENDED, turn=2, text="Lights")) == [
         Cancel(generation, 1, heard=True, barge_in=True), ClearTimer(), StartReply(2, 2, "Lights")]
     assenting, generation = spoken_over()
