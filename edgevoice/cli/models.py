@@ -114,7 +114,10 @@ def named_by(settings: Settings) -> list[str]:
     used = [settings.vad.model, settings.stt.model, settings.llm.model, settings.tts.model]
     if settings.dialog.hears_turn_ends:
         used.append(settings.dialog.turn_model)
-    return [name for name in dict.fromkeys(used) if not Path(name).expanduser().exists()]
+    if settings.wake.enabled and settings.wake.keywords:
+        used.append(settings.wake.keyword_model)
+    used.append(settings.stt.final_model)
+    return [name for name in dict.fromkeys(used) if name and not Path(name).expanduser().exists()]
 
 
 def _verify(store: Store, args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from edgevoice import models
 from edgevoice.cli.models import named_by
 from edgevoice.models import catalogue, families, trial
 from edgevoice.models.catalogue import DEFAULTS, ENTRIES, Url, Wheel
-from edgevoice.settings import Settings
+from edgevoice.settings import Settings, SttSettings, WakeSettings
 
 
 def test_the_defaults_are_the_models_that_the_default_settings_name():
@@ -119,3 +119,10 @@ class TestFamilies:
     @pytest.mark.parametrize("files", [[], ["README.md"], ["encoder.onnx", "tokens.txt"], ["encoder_model.ort"], ["voice.onnx"]])
     def test_half_a_model_is_none(self, files):
         assert families.recognize(files) is None
+
+
+def test_what_the_settings_name_beside_the_defaults_is_pulled_too() -> None:
+    wake = WakeSettings(keywords=["hey kitchen"], keyword_model="zipformer-en-20m")
+    settings = Settings(wake=wake, stt=SttSettings(model="zipformer-en-20m", final_model="moonshine-tiny-en"))
+    assert {"zipformer-en-20m", "moonshine-tiny-en"} <= set(named_by(settings))
+    assert named_by(settings).count("zipformer-en-20m") == 1 and "" not in named_by(Settings())
