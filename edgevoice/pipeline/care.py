@@ -98,11 +98,11 @@ class Care:
     def states(self) -> Sequence[EngineState]:
         return [EngineState(ward.name, ward.breaker.state, ward.hung, ward.reloads) for ward in self._wards]
 
-    async def end(self) -> None:
-        """Wait for what is being loaded: an engine must not come to life behind our back."""
-        for ward in self._wards:
-            if ward.loading is not None:
-                await asyncio.wait([ward.loading])
+    async def end(self, timeout_s: float = 3.0) -> None:
+        """Wait for what is being loaded: an engine should not come to life behind our back."""
+        loading = [ward.loading for ward in self._wards if ward.loading is not None]
+        if loading:
+            await asyncio.wait(loading, timeout=timeout_s)
 
     def _look_at(self, ward: _Ward) -> None:
         watch = ward.worker.watch
