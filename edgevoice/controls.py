@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from edgevoice.adapters.mqtt import Failed, Verb
 from edgevoice.dialog.commands import Event
+from edgevoice.dialog.machine import SAY_QUEUE
 from edgevoice.dialog.table import Kind, State
 from edgevoice.engines.exchange import ExchangeableWake
 from edgevoice.errors import EdgeVoiceError
@@ -124,6 +125,8 @@ class Controls:
 
     def say(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         voice, machine = arguments.get("channel") == "voice", self._session.machine
+        if len(machine.waiting) >= SAY_QUEUE:
+            raise Failed("busy", f"{SAY_QUEUE} announcements wait already to be said")
         if arguments.get("priority") == "urgent" and machine.state not in (State.IDLE, State.FOLLOWUP):
             machine.waiting.appendleft(Event(Kind.SAY, text=arguments["text"], voice=voice))  # before all that waits for a pause
             self._session.stop_speaking()
@@ -153,7 +156,7 @@ class Controls:
     async def reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
         if self._config is None:
             raise Failed("unavailable", "it was started without a configuration file")
-        return await self._take(self._config)
+        return await self._become(self._config.stem, self._config)
 
     async def profile(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         name = arguments["name"]
@@ -161,8 +164,7 @@ class Controls:
             raise Failed("unavailable", "it was started without a configuration file, beside which profiles would lie")
         if name not in self._profiles():
             raise Failed("unavailable", f"there are {', '.join(self._profiles())}")
-        made = await self._take(self._config if name == self._config.stem else self._config.with_suffix(".d") / f"{name}.toml")
-        self._profile = name
+        made = await self._become(name, self._config if name == self._config.stem else self._config.with_suffix(".d") / f"{name}.toml")
         self._changed()
         return {"profile": name, **made}
 
@@ -204,6 +206,14 @@ class Controls:
         if self._config is None:
             return []
         return [self._config.stem, *sorted(path.stem for path in self._config.with_suffix(".d").glob("*.toml"))[:63]]
+
+    async def _become(self, profile: str, file: Path) -> dict[str, Any]:
+        before, self._profile = self._profile, profile
+        try:
+            return await self._take(file)
+        except Exception:
+            self._profile = before
+            raise
 
     async def _take(self, file: Path) -> dict[str, Any]:
         """Read ``file`` and apply what can be."""

@@ -26,6 +26,8 @@ edgevoice fleet cmd mute 'floor2-*' muted=true
 edgevoice fleet cmd say '*' text="The shop closes in ten minutes."
 """
 
+LOOK_S = 2.0
+"""after which a broker that is gone is noticed"""
 REDRAW_S = 1.0
 """between two pictures of the table"""
 
@@ -84,12 +86,15 @@ def _watch(live: Fleet, devices: list[Seen]) -> int:
 
     drawn = sys.stdout.isatty()
     known: dict[str, tuple[str, ...]] = {}
+    trouble = None
     while True:
-        version = live.version
+        version, before, trouble = live.version, trouble, live.trouble
+        if trouble != before and not drawn:
+            sys.stderr.write(f"edgevoice: fleet: {f'{trouble}; what is known is old' if trouble else 'the broker is back'}\n")
         if drawn:
             size = shutil.get_terminal_size((120, 24))
             lines = fleet.table(devices, size.columns).splitlines()[:size.lines - 2]
-            sys.stdout.write("\033[H\033[2J" + "\n".join([fleet.counted(devices), *lines]) + "\n")
+            sys.stdout.write("\033[H\033[2J" + "\n".join([f"{trouble}; this is old" if trouble else fleet.counted(devices), *lines]) + "\n")
         else:
             for seen, row in zip(devices, fleet.rows(devices), strict=True):
                 told = (row[0], row[1], row[-1])
@@ -97,7 +102,7 @@ def _watch(live: Fleet, devices: list[Seen]) -> int:
                     known[seen.id] = told
                     sys.stdout.write("  ".join(filter(None, told)) + "\n")
         sys.stdout.flush()
-        live.wait(version, 60.0)
+        live.wait(version, LOOK_S)
         time.sleep(REDRAW_S if drawn else 0.0)
         devices = live.devices()
 

@@ -105,6 +105,20 @@ def test_an_urgent_announcement_interrupts_and_another_waits(broker: Mosquitto, 
     assert asyncio.run(act()) == ["fire in the kitchen", "the kettle boils"]
 
 
+def test_announcements_that_cannot_wait_are_refused(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act() -> list[dict[str, Any]]:
+        with Listener(broker.port, "edgevoice/full/#") as house:
+            async with device(settings_for(broker.port, tmp_path, id="full", commands_per_s=0), monkeypatch) as made:
+                await speaking(made)
+                results = [await command(house, made, "say", {"text": f"number {k}"}) for k in range(10)]
+                await command(house, made, "cancel")
+                return results
+
+    results = asyncio.run(act())
+    assert [result["ok"] for result in results] == [True] * 8 + [False] * 2
+    assert results[-1]["reason"] == "busy" and "8 announcements wait" in results[-1]["message"]
+
+
 def test_a_paused_reply_goes_on_when_it_is_told_to(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
         with Listener(broker.port, "edgevoice/paused/#") as house:
@@ -133,6 +147,10 @@ REFUSED: list[tuple[str, str, Any, dict[str, Any], str]] = [
     ("say", "malformed", b"[" * 5000, {}, "not JSON"),
     ("volume", "malformed", b'{"volume": NaN}', {}, "NaN"),
     ("volume", "malformed", b'{"volume": 1e999}', {}, "volume"),
+    ("volume", "malformed", b'{"volume": ' + b"9" * 400 + b"}", {}, "volume"),
+    ("stop", "malformed", b'{"time": ' + b"9" * 400 + b"}", {}, "time"),
+    ("replay", "malformed", b'{"turn": ' + b"9" * 400 + b"}", {}, "turn"),
+    ("cancel", "malformed", b'{"turn": 1e300}', {}, "turn"),
     ("volume", "malformed", {"volume": 5}, {}, "0 to 4"),
     ("volume", "malformed", {"volume": True}, {}, "wants number"),
     ("say", "malformed", {}, {}, "text: is missing"),

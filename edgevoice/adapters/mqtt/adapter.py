@@ -291,7 +291,7 @@ class MqttAdapter:
         for message in found or ():
             self._publish(self.topics.reply(message["turn"]), dumps(message), qos=1)
         outcome: dict[str, Any] | Failed = {"messages": len(found)} if found is not None else Failed(
-            "unavailable", f"nothing is kept of turn {arguments['turn']:g}")
+            "unavailable", f"nothing is kept of turn {int(arguments['turn'])}")
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(_settle, answer, outcome)
 

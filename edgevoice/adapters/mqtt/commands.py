@@ -108,6 +108,11 @@ class Commands:
             else:
                 self.unanswered += 1
             return
+        except Exception as error:  # a bug of ours: the message must not break the connection, at which it would come again
+            log.exception("a command for %s could not be judged", verb)
+            self.refused["failed"] += 1
+            self._result(verb or "unknown", "", message, began, "failed", f"{type(error).__name__}, see the device's log", {})
+            return
         control = job.verb in CONTROL
         if not control:
             self._waits(+1)
@@ -123,7 +128,8 @@ class Commands:
     def _judge(self, verb: str | None, message: Incoming, now: float) -> _Job:
         if message.retain:
             raise Refused("retained", "a retained command would be obeyed again at every connect: publish it without retain")
-        if not (self._control if verb in CONTROL else self._normal).take(now):
+        fine = verb in CONTROL and len(message.payload) <= MOST_BYTES and _obeyable(verb, message.payload)
+        if not (self._control if fine else self._normal).take(now):  # nonsense must not use up what real stops need
             raise Refused("too_many", "more commands a second than mqtt.commands_per_s")
         if verb is None and not message.topic.startswith(f"{self._topics.root}/"):
             raise Refused("other_device", f"this is {self._topics.id}")
@@ -220,6 +226,13 @@ class Commands:
 def dumps(value: Any) -> bytes:
     """Compact JSON, UTF-8; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _obeyable(verb: str | None, payload: bytes) -> bool:
+    try:
+        return verb is not None and schemas.wrong(schemas.COMMANDS[verb], _parsed(payload)) is None
+    except Refused:
+        return False
 
 
 def _parsed(payload: bytes) -> dict[str, Any]:

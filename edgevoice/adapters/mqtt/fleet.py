@@ -95,6 +95,11 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._link.stop()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is heard of the devices at the moment; ``None`` while the broker is there."""
+        return None if self._link.connected else self._link.problem or "the broker is not there"
+
     def look(self) -> list[Seen]:
         """Every device, the worst first."""
         for kind in KINDS:

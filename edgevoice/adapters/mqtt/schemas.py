@@ -149,11 +149,13 @@ def wrong(schema: Schema, value: Any, path: str = "") -> str | None:
     return None
 
 
+MOST = 2 ** 53
+"""of any number: what a double, and so every reader of JSON, holds exactly; also NaN and infinity are none"""
 _KINDS: Mapping[Any, Any] = {
     "boolean": lambda v: isinstance(v, bool), "string": lambda v: isinstance(v, str), "array": lambda v: isinstance(v, list),
     "object": lambda v: isinstance(v, dict),
-    "integer": lambda v: not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer())),
-    "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)}
+    "integer": lambda v: not isinstance(v, bool) and -MOST <= v <= MOST and v == int(v) if isinstance(v, (int, float)) else False,
+    "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and -MOST <= v <= MOST}
 
 assert all(VERB.fullmatch(verb) for verb in COMMANDS)
 
