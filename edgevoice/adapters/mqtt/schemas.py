@@ -19,9 +19,11 @@ Schema = Mapping[str, Any]
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 2000}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 200}
-_COUNT = {"type": "integer", "minimum": 0}
+MOST = 2 ** 53
+"""of any number: what a double, and so every reader of JSON, holds exactly; also NaN and infinity are none"""
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-_TIME = {"type": "number", "description": "Unix time, in seconds"}
+_TIME = {"type": "number", "minimum": 0, "maximum": MOST, "description": "Unix time, in seconds"}
 
 ENVELOPE: Mapping[str, Schema] = {
     "id": {"type": "string", "minLength": 1, "maxLength": 64,
@@ -36,7 +38,7 @@ _ARGUMENTS: Mapping[str, tuple[str, Mapping[str, Schema], tuple[str, ...]]] = {
     "barge_in": ("fall silent and listen", {}, ()),
     "stop": ("end whatever goes on", {}, ()),
     "cancel": ("as stop, only if the named turn is the present one; announcements that wait are dropped, too",
-               {"turn": {"type": "integer", "minimum": 1}}, ()),
+               {"turn": {"type": "integer", "minimum": 1, "maximum": MOST}}, ()),
     "mute": ("no microphone; without an argument the other way round", {"muted": {"type": "boolean"}}, ()),
     "listen": ("as if the wake word had been said", {}, ()),
     "resume": ("let a reply go on that is paused because somebody spoke", {}, ()),
@@ -53,7 +55,7 @@ _ARGUMENTS: Mapping[str, tuple[str, Mapping[str, Schema], tuple[str, ...]]] = {
     "doctor": ("what is wrong", {}, ()),
     "restart": ("end in order, to be started afresh", {}, ()),
     "replay": ("frames of a recent reply once more",
-               {"turn": {"type": "integer", "minimum": 1}, "first": _COUNT, "last": _COUNT}, ("turn",)),
+               {"turn": {"type": "integer", "minimum": 1, "maximum": MOST}, "first": _COUNT, "last": _COUNT}, ("turn",)),
     "discovery": ("publish to Home Assistant anew, or take the device out of it", {"remove": {"type": "boolean"}}, ()),
 }
 
@@ -149,8 +151,6 @@ def wrong(schema: Schema, value: Any, path: str = "") -> str | None:
     return None
 
 
-MOST = 2 ** 53
-"""of any number: what a double, and so every reader of JSON, holds exactly; also NaN and infinity are none"""
 _KINDS: Mapping[Any, Any] = {
     "boolean": lambda v: isinstance(v, bool), "string": lambda v: isinstance(v, str), "array": lambda v: isinstance(v, list),
     "object": lambda v: isinstance(v, dict),
