@@ -165,7 +165,6 @@ class Controls:
         if name not in self._profiles():
             raise Failed("unavailable", f"there are {', '.join(self._profiles())}")
         made = await self._become(name, self._config if name == self._config.stem else self._config.with_suffix(".d") / f"{name}.toml")
-        self._changed()
         return {"profile": name, **made}
 
     # The device.
@@ -208,12 +207,15 @@ class Controls:
         return [self._config.stem, *sorted(path.stem for path in self._config.with_suffix(".d").glob("*.toml"))[:63]]
 
     async def _become(self, profile: str, file: Path) -> dict[str, Any]:
+        """Take on the settings of ``file``, and be called ``profile`` if they can be."""
         before, self._profile = self._profile, profile
         try:
-            return await self._take(file)
+            made = await self._take(file)
         except Exception:
             self._profile = before
             raise
+        self._changed()
+        return made
 
     async def _take(self, file: Path) -> dict[str, Any]:
         """Read ``file`` and apply what can be."""

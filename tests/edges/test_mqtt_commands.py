@@ -312,6 +312,7 @@ def test_wake_words_and_profiles_change_while_it_runs(broker: Mosquitto, tmp_pat
                 result = await command(house, made, "reload")
                 assert "mqtt.words" in result["data"]["needs_restart"] and "audio.volume" in result["data"]["applied"]
                 assert made.session.machine.policy.barge_in == "speech"
+                await hears(house, f"{made.root}/state", lambda value: value["profile"] == "day")
                 assert (await command(house, made, "restart"))["ok"] and restarts == [1]
 
     asyncio.run(act())
