@@ -6,11 +6,14 @@ devices of the thermal framework, which is how a Jetson shows its throttling.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+ZONES = Path("sys/class/thermal")
+"""thermal_zone*/temp in thousandths of a degree Celsius"""
 THROTTLED = Path("sys/devices/platform/soc/soc:firmware/get_throttled")
 PI_FLAGS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
 SLOWING = ("cpu", "gpu", "emc", "clk")
@@ -49,7 +52,7 @@ class Host:
         status = self._lines("proc/self/status")
         return HostState(
             cpu_percent=self._cpu(), rss_mb=_kb(status, "VmRSS:"), threads=_count(status, "Threads:"), load_1m=os.getloadavg()[0],
-            memory_free_mb=_kb(self._lines("proc/meminfo"), "MemAvailable:"), temperature_c=self._temperature(),
+            memory_free_mb=memory_free_mb(self._root), temperature_c=self._temperature(),
             throttling=self._throttling(), throttled_before=_flags(self._pi(), 16), disk_free_mb=self._disk(), wifi_dbm=self._wifi(),
             uptime_s=_number(self._text("proc/uptime").partition(" ")[0]))
 
@@ -60,8 +63,8 @@ class Host:
         return share
 
     def _temperature(self) -> float | None:
-        found = [number for path in self._root.glob("sys/class/thermal/thermal_zone*/temp") if (number := _number(_read(path))) is not None]
-        return max(found) / 1000 if found else None
+        found = hottest(self._root / ZONES)
+        return None if found == float("-inf") else found
 
     def _throttling(self) -> tuple[str, ...]:
         found = list(_flags(self._pi(), 0))
@@ -98,6 +101,17 @@ class Host:
 
     def _lines(self, path: str) -> list[str]:
         return self._text(path).splitlines()
+
+
+def hottest(zones: Path = Path("/") / ZONES) -> float:
+    """The highest temperature that the system tells of, in degrees Celsius; minus infinity where it tells of none."""
+    found = (_number(_read(path)) for path in zones.glob("thermal_zone*/temp"))
+    return max((number / 1000 for number in found if number is not None and math.isfinite(number)), default=float("-inf"))
+
+
+def memory_free_mb(root: Path = Path("/")) -> float | None:
+    """What a program may still take, as the kernel estimates it, in MB of 2^20; ``None`` where it does not say."""
+    return _kb(_read(root / "proc/meminfo").splitlines(), "MemAvailable:")
 
 
 def _read(path: Path) -> str:

@@ -13,10 +13,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from edgevoice.clock import Clock
+from edgevoice.host import memory_free_mb
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.watch import Breaker, Watch
 from edgevoice.pipeline.worker import Worker
@@ -29,7 +29,6 @@ LOOK_S = 0.2
 """how often the engines are looked at"""
 SPARE_BYTES = 64 << 20
 """left to the rest of the machine when an engine is loaded beside one that hangs"""
-MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,10 @@ class _Ward:
 class Care:
     """``watch`` before the workers start, ``run`` as a task; ``loaders`` by the names of the wards."""
 
-    def __init__(self, loaders: Mapping[str, Loader], clock: Clock, trace: Trace, limits: FaultSettings, *,
-                 free_bytes: Callable[[], int] | None = None) -> None:
+    def __init__(self, loaders: Mapping[str, Loader], clock: Clock, trace: Trace, limits: FaultSettings) -> None:
         self.failure: str | None = None
         """why the conversation cannot go on"""
         self._loaders, self._clock, self._trace, self._limits = loaders, clock, trace, limits
-        self._free_bytes = free_bytes or available
         self._wards: list[_Ward] = []
 
     def watch(self, name: str, worker: Worker[Any], slot: Slot[Any], *, grace_s: float = 0.0, spared: bool = False) -> None:
@@ -138,7 +135,8 @@ class Care:
                 self.failure = f"{ward.slot.name} hangs, and nobody knows how to get another one"
             ward.breaker.trial()
             return
-        if hangs and self._free_bytes() < loader.size + SPARE_BYTES:
+        free_mb = memory_free_mb()  # a machine that does not say is taken to have enough
+        if hangs and free_mb is not None and free_mb * (1 << 20) < loader.size + SPARE_BYTES:
             why = f"{ward.slot.name} hangs, and there is no memory for another one ({loader.size >> 20} MiB)"
             self._trace.emit("error", stage=ward.name, message=why)
             if not ward.spared:
@@ -164,14 +162,3 @@ class Care:
                 await asyncio.to_thread(before.close)
         finally:
             ward.loading = None
-
-
-def available(meminfo: Path = MEMINFO) -> int:
-    """Bytes that a new engine may take, as the kernel estimates them; a machine that does not say is taken to have enough."""
-    try:
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    except (OSError, ValueError, IndexError) as error:
-        log.debug("no figure of available memory: %s", error)
-    return 1 << 62

@@ -56,6 +56,13 @@ SAME_SPEECH_S = 0.6
 """speech that begins again within this time adds up with the last: two short words are one interruption"""
 
 
+def endpoint_rule(vad: VadSettings, dialog: DialogSettings) -> EndpointRule:
+    """When an utterance pauses and ends, in samples at 16 kHz."""
+    ms = SPEECH_RATE // 1000
+    return EndpointRule(vad.onset, vad.offset, vad.min_speech_ms * ms, dialog.pause_ms * ms, dialog.endpoint_ms * ms,
+                        int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms, RESUME_MS * ms)
+
+
 class Ears:
     """Owned by the session.  ``post`` and ``played`` are called on the ears' thread."""
 
@@ -77,9 +84,7 @@ class Ears:
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
         ms = SPEECH_RATE // 1000
-        self._rule = EndpointRule(vad_settings.onset, vad_settings.offset, vad_settings.min_speech_ms * ms, dialog.pause_ms * ms,
-                                  dialog.endpoint_ms * ms, int(dialog.max_utterance_s * SPEECH_RATE), END_LAG_MS * ms,
-                                  RESUME_MS * ms)
+        self._rule = endpoint_rule(vad_settings, dialog)
         self._preroll = vad_settings.preroll_ms * ms
         self._confirm, self._lasting = dialog.go_on_ms * ms, dialog.barge_in_ms * ms
         self._detector = SpeechDetector(onset=vad_settings.onset, offset=vad_settings.offset, min_speech_ms=vad_settings.min_speech_ms,

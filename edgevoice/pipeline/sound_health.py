@@ -96,31 +96,24 @@ def _of_device(device: DeviceState | None) -> list[Alert]:
     return [] if device is None or device.problem is None else [Alert("no_sound", f"no sound: {device.problem}", severe=True)]
 
 
+_LOSSES = (
+    ("dropped", "capture_dropped",
+     "{ms:.0f} ms of the microphone's sound were thrown away in the last minute: who listens was held up for longer than the capture ring "
+     "lasts (audio.capture_ms)"),
+    ("xruns_in", "capture_overflow",
+     "the sound card lost the microphone's sound {count} times in the last minute (input overflow): the audio thread came too late; give "
+     "it real-time rights, or a longer audio.latency_ms"),
+    ("xruns_out", "playback_underflow",
+     "the loudspeaker had nothing to play {count} times in the last minute (output underflow): the audio thread came too late; give it "
+     "real-time rights, or a longer audio.latency_ms"),
+    ("events_lost", "play_events_lost",
+     "{count} events of the loudspeaker found nobody to take them in the last minute: who listens was held up"))
+"""(counter, alert, words) of what should never grow"""
+
+
 def _of_counters(now: _Note, then: _Note, rate: int) -> list[Alert]:
-    found = []
-    dropped = now.counters.dropped - then.counters.dropped
-    if dropped:
-        found.append(Alert(
-            "capture_dropped",
-            f"{1000 * dropped / rate:.0f} ms of the microphone's sound were thrown away in the last minute: who listens was held "
-            "up for longer than the capture ring lasts (audio.capture_ms)"))
-    overflows = now.counters.xruns_in - then.counters.xruns_in
-    if overflows:
-        found.append(Alert(
-            "capture_overflow",
-            f"the sound card lost the microphone's sound {overflows} times in the last minute (input overflow): the audio thread "
-            "came too late; give it real-time rights, or a longer audio.latency_ms"))
-    underflows = now.counters.xruns_out - then.counters.xruns_out
-    if underflows:
-        found.append(Alert(
-            "playback_underflow",
-            f"the loudspeaker had nothing to play {underflows} times in the last minute (output underflow): the audio thread came "
-            "too late; give it real-time rights, or a longer audio.latency_ms"))
-    lost = now.counters.events_lost - then.counters.events_lost
-    if lost:
-        found.append(Alert(
-            "play_events_lost", f"{lost} events of the loudspeaker found nobody to take them in the last minute: who listens was held up"))
-    return found
+    grown = ((getattr(now.counters, counter) - getattr(then.counters, counter), name, words) for counter, name, words in _LOSSES)
+    return [Alert(name, words.format(count=count, ms=1000 * count / rate)) for count, name, words in grown if count]
 
 
 def _of_clocks(now: Clocks | None, then: Clocks | None) -> list[Alert]:

@@ -10,21 +10,17 @@ Laws: an effort that comes after its attempt was dropped (a worker that still ha
 from __future__ import annotations
 
 import collections
-import logging
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgevoice.clock import Clock
-
-log = logging.getLogger(__name__)
+from edgevoice.host import ZONES, hottest
 
 WINDOW_S = 60.0
 """the budget is a share of this"""
 LOOK_S = 10.0
 """a temperature is believed for this long"""
-ZONES = Path("/sys/class/thermal")
-"""Linux: thermal_zone*/temp in thousandths of a degree Celsius"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class Account:
     ``budget`` is the share of one core that may be wasted, averaged over ``WINDOW_S``; ``max_celsius`` 0 never looks.
     """
 
-    def __init__(self, clock: Clock, *, budget: float, max_celsius: float = 0.0, zones: Path = ZONES) -> None:
+    def __init__(self, clock: Clock, *, budget: float, max_celsius: float = 0.0, zones: Path = Path("/") / ZONES) -> None:
         self._clock, self._budget, self._max_celsius, self._zones = clock, budget, max_celsius, zones
         self._lock = threading.Lock()
         self._counts = Speculated()
@@ -127,14 +123,3 @@ class Account:
             self._looked_at = now
             self._hot = hottest(self._zones) >= self._max_celsius
         return self._hot
-
-
-def hottest(zones: Path = ZONES) -> float:
-    """The highest temperature that the system tells of, in degrees Celsius; minus infinity where it tells of none."""
-    found = float("-inf")
-    for path in zones.glob("thermal_zone*/temp"):
-        try:
-            found = max(found, int(path.read_text()) / 1000)
-        except (OSError, ValueError) as error:  # a sensor that is asleep, or a zone without one
-            log.debug("no temperature from %s: %s", path, error)
-    return found

@@ -20,12 +20,13 @@ from typing import Any
 
 from edgevoice import audio
 from edgevoice.benchmarks import progress
-from edgevoice.dialog.endpoint import RESUME_MS, EndpointRule, Mark, Utterance
+from edgevoice.dialog.endpoint import EndpointRule, Mark, Utterance
 from edgevoice.dialog.history import History
-from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
+from edgevoice.dialog.speech import SpeechDetector, SpeechStart
 from edgevoice.engines.never import Never
 from edgevoice.engines.protocols import SPEECH_RATE
 from edgevoice.events import Message
+from edgevoice.pipeline.ears import endpoint_rule
 from edgevoice.pipeline.turn import SAMPLES
 from edgevoice.settings import Settings
 from tests.bench.turns import ROOT
@@ -76,10 +77,8 @@ class Heard:
 
 
 def rule_for(settings: Settings, endpoint: int) -> EndpointRule:
-    """As the ears make it."""
-    vad, dialog = settings.vad, settings.dialog
-    return EndpointRule(vad.onset, vad.offset, vad.min_speech_ms * MS, dialog.pause_ms * MS, endpoint, NEVER, END_LAG_MS * MS,
-                        RESUME_MS * MS)
+    """The ears', with another wait and no end."""
+    return replace(endpoint_rule(settings.vad, settings.dialog), endpoint=endpoint, longest=NEVER)
 
 
 def hear(said: Said, *, noisy: bool, settings: Settings, engines: Any) -> Heard:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgevoice.clock import ManualClock
-from edgevoice.pipeline.speculation import LOOK_S, WINDOW_S, Account, Speculated, hottest
+from edgevoice.host import hottest
+from edgevoice.pipeline.speculation import LOOK_S, WINDOW_S, Account, Speculated
 
 
 def test_what_was_confirmed_is_no_waste_and_what_was_dropped_is_all_of_it() -> None:

@@ -128,18 +128,22 @@ class Commands:
     def _judge(self, verb: str | None, message: Incoming, now: float) -> _Job:
         if message.retain:
             raise Refused("retained", "a retained command would be obeyed again at every connect: publish it without retain")
-        fine = verb in CONTROL and len(message.payload) <= MOST_BYTES and _obeyable(verb, message.payload)
-        if not (self._control if fine else self._normal).take(now):  # nonsense must not use up what real stops need
+        arguments: dict[str, Any] | Refused | None = None
+        if verb in CONTROL:  # read before it is counted: nonsense must not use up what real stops need
+            try:
+                arguments = _arguments(verb, message.payload)
+            except Refused as refusal:
+                arguments = refusal
+        if not (self._control if isinstance(arguments, dict) else self._normal).take(now):
             raise Refused("too_many", "more commands a second than mqtt.commands_per_s")
         if verb is None and not message.topic.startswith(f"{self._topics.root}/"):
             raise Refused("other_device", f"this is {self._topics.id}")
         if verb is None or verb not in schemas.COMMANDS or verb not in self._verbs:
             raise Refused("unknown", f"there are {', '.join(self._verbs)}")
-        if len(message.payload) > MOST_BYTES:
-            raise Refused("oversized", f"{len(message.payload)} bytes; at most {MOST_BYTES}")
-        arguments = _parsed(message.payload)
-        if (told := schemas.wrong(schemas.COMMANDS[verb], arguments)) is not None:
-            raise Refused("malformed", told)
+        if isinstance(arguments, Refused):
+            raise arguments
+        if arguments is None:
+            arguments = _arguments(verb, message.payload)
         if arguments.get("device", self._topics.id) != self._topics.id:
             raise Refused("other_device", f"this is {self._topics.id}")
         if message.expiry_s == 0:
@@ -228,11 +232,14 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _obeyable(verb: str | None, payload: bytes) -> bool:
-    try:
-        return verb is not None and schemas.wrong(schemas.COMMANDS[verb], _parsed(payload)) is None
-    except Refused:
-        return False
+def _arguments(verb: str, payload: bytes) -> dict[str, Any]:
+    """``Refused`` unless they are what the verb wants."""
+    if len(payload) > MOST_BYTES:
+        raise Refused("oversized", f"{len(payload)} bytes; at most {MOST_BYTES}")
+    arguments = _parsed(payload)
+    if (told := schemas.wrong(schemas.COMMANDS[verb], arguments)) is not None:
+        raise Refused("malformed", told)
+    return arguments
 
 
 def _parsed(payload: bytes) -> dict[str, Any]:
