@@ -24,7 +24,7 @@ from edgevoice.pipeline.reply import Reader, ReplyStream
 from edgevoice.rt.contract import Live
 from edgevoice.settings import LlmSettings
 
-SUMMARY = "put a question to the language model and print its answer as it is written"
+SUMMARY = "put a question to the language model alone, without the exact skills, and print its answer as it is written"
 EXAMPLE = """
 edgevoice ask "Why is the sky blue?"
 echo "Name a fruit." | edgevoice ask - --system "You answer in one word." --json

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgevoice import app
 from edgevoice.cli.dispatch import dispatch
 from edgevoice.dialog.table import State
+from edgevoice.errors import ConfigError
 from edgevoice.events import ReplyFrame
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Engines
@@ -77,6 +79,13 @@ def test_rules_that_are_none_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert dispatch(["check-config", str(tmp_path / "c.toml")]) == 3
     captured = capsys.readouterr()
     assert told in captured.out + captured.err
+
+
+def test_rules_that_are_none_are_told_before_anything_is_loaded() -> None:
+    told: list[str] = []
+    with pytest.raises(ConfigError, match=r"safety\.hook = 'no\.such:thing'"):
+        app.load_engines(Settings(safety=SafetySettings(hook="no.such:thing")), told.append)
+    assert told == []
 
 
 def test_the_last_answer_is_said_again_when_asked_for_and_is_no_new_turn(settings: Settings) -> None:
