@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgevoice.adapters.mqtt import Failed, Verb
-from edgevoice.dialog.commands import Event
 from edgevoice.dialog.machine import SAY_QUEUE
-from edgevoice.dialog.table import Kind, State
+from edgevoice.dialog.table import State
 from edgevoice.engines.exchange import ExchangeableWake
 from edgevoice.errors import EdgeVoiceError
 from edgevoice.pipeline.health import HealthMeter
@@ -85,23 +84,25 @@ class Controls:
     # The conversation.
 
     def barge_in(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        self._session.stop_speaking()
-        self._session.listen()
-        return {}
+        """Announcements that wait go on waiting.  Behind a muted microphone there is nobody to be listened to, but silence is kept."""
+        if self._session.muted:
+            self._session.stop_speaking()
+        else:
+            self._session.listen()
+        return {"listening": not self._session.muted}
 
     def stop(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Silence, now: an announcement that waits would be the next thing heard."""
+        waiting = len(self._session.machine.waiting)
         self._session.stop_speaking()
-        return {}
+        return {"announcements_dropped": waiting} if waiting else {}
 
     def cancel(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         machine = self._session.machine
         turn = arguments.get("turn")
         if turn is not None and turn != machine.turn:
             raise Failed("unavailable", f"turn {turn:g} is not the present one ({machine.turn})")
-        waiting = len(machine.waiting)
-        machine.waiting.clear()
-        self._session.stop_speaking()
-        return {"turn": machine.turn, "announcements_dropped": waiting}
+        return {"turn": machine.turn, **self.stop({})}
 
     def mute(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         self._session.mute(bool(arguments.get("muted", not self._session.muted)))
@@ -111,10 +112,8 @@ class Controls:
         if self._session.muted:
             raise Failed("unavailable", "the microphone is muted")
         self._session.listen()
-        await asyncio.sleep(0)
-        if self._session.machine.state is not State.LISTENING:
-            raise Failed("busy", f"it is {self._session.machine.state.value}; barge_in ends that and listens")
-        return {}
+        await asyncio.sleep(0)  # until the loop has handled it
+        return {"turn": self._session.machine.turn}
 
     async def resume(self, _: Mapping[str, Any]) -> dict[str, Any]:
         if self._session.machine.state is not State.HOLDING:
@@ -123,20 +122,19 @@ class Controls:
         await asyncio.sleep(0)
         return {}
 
-    def say(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        voice, machine = arguments.get("channel") == "voice", self._session.machine
-        if len(machine.waiting) >= SAY_QUEUE:
+    async def say(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        machine, urgent = self._session.machine, arguments.get("priority") == "urgent"
+        if len(machine.waiting) >= SAY_QUEUE and not urgent:
             raise Failed("busy", f"{SAY_QUEUE} announcements wait already to be said")
-        if arguments.get("priority") == "urgent" and machine.state not in (State.IDLE, State.FOLLOWUP):
-            machine.waiting.appendleft(Event(Kind.SAY, text=arguments["text"], voice=voice))  # before all that waits for a pause
-            self._session.stop_speaking()
-        else:
-            self._session.say(arguments["text"], voice=voice)
-        return {}
+        before = machine.turn
+        self._session.say(arguments["text"], channel=arguments.get("channel", "announcement"), urgent=urgent)
+        await asyncio.sleep(0)
+        return {"turn": machine.turn} if machine.turn != before else {"waiting": len(machine.waiting)}
 
-    def ask(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         self._session.ask(arguments["text"])
-        return {}
+        await asyncio.sleep(0)
+        return {"turn": self._session.machine.turn}
 
     # What is set.
 

@@ -100,7 +100,7 @@ cdef extern from "host.h" nogil:
     void ev_host_alarm_stop(ev_rt *rt)
     void ev_host_channel_gain(ev_rt *rt, ev_channel channel, int32_t gain)
     void ev_host_duck(ev_rt *rt, int32_t gain)
-    void ev_host_announce(ev_rt *rt, uint64_t generation)
+    void ev_host_announce(ev_rt *rt, uint64_t generation, ev_channel channel)
     void ev_host_mute(ev_rt *rt, c_bool muted)
     c_bool ev_host_muted(ev_rt *rt)
     uint32_t ev_host_events(ev_rt *rt, ev_play_event *events, uint32_t room)

@@ -307,8 +307,9 @@ cdef class Core:
             raise ValueError(f"ducking must be 0 to 1, not {gain}")
         ev_host_duck(self.rt, fixed_gain(gain))
 
-    def announce(self, generation):
-        ev_host_announce(self.rt, _generation(generation))
+    def announce(self, generation, channel="announcement"):
+        cdef int number = channel_number(channel)
+        ev_host_announce(self.rt, _generation(generation), <ev_channel>number)
 
     def mute(self, bint muted):
         ev_host_mute(self.rt, muted)

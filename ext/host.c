@@ -241,9 +241,10 @@ void ev_host_duck(ev_rt *rt, int32_t gain)
     atomic_store_explicit(&rt->duck, gain, memory_order_relaxed);
 }
 
-void ev_host_announce(ev_rt *rt, uint64_t generation)
+void ev_host_announce(ev_rt *rt, uint64_t generation, ev_channel channel)
 {
-    atomic_store_explicit(&rt->announcement, generation, memory_order_relaxed);
+    atomic_store_explicit(&rt->announced_as, (uint32_t)channel, memory_order_relaxed);
+    atomic_store_explicit(&rt->announcement, generation, memory_order_release);
 }
 
 void ev_host_mute(ev_rt *rt, bool muted)

@@ -60,8 +60,8 @@ void ev_host_gain(ev_rt *rt, int32_t gain);
 void ev_host_channel_gain(ev_rt *rt, ev_channel channel, int32_t gain);
 /* Q13: the voice's share while an earcon or alarm sounds over it. */
 void ev_host_duck(ev_rt *rt, int32_t gain);
-/* The generation whose volume is the announcements'; before it begins. */
-void ev_host_announce(ev_rt *rt, uint64_t generation);
+/* The generation whose volume is another channel's than the voice's; before it begins. */
+void ev_host_announce(ev_rt *rt, uint64_t generation, ev_channel channel);
 /* From the next period on the microphone gives zeros, whatever the device captures. */
 void ev_host_mute(ev_rt *rt, bool muted);
 bool ev_host_muted(ev_rt *rt);

@@ -19,8 +19,11 @@ static int32_t glide(const ev_rt *rt, uint32_t times)
 /* The reply's own volume: its channel's, and lower while something sounds over it. */
 static void voice(ev_rt *rt, int16_t *out, uint32_t frames, bool ducked)
 {
-    uint64_t announced = atomic_load_explicit(&rt->announcement, memory_order_relaxed);
-    int32_t target = gain_of(rt, announced && announced == rt->sounding ? EV_ANNOUNCEMENT : EV_VOICE);
+    uint64_t announced = atomic_load_explicit(&rt->announcement, memory_order_acquire);
+    ev_channel channel = EV_VOICE;
+    if (announced && announced == rt->sounding)
+        channel = (ev_channel)atomic_load_explicit(&rt->announced_as, memory_order_relaxed);
+    int32_t target = gain_of(rt, channel);
     if (ducked)
         target = (int32_t)((int64_t)target * atomic_load_explicit(&rt->duck, memory_order_relaxed) / EV_UNITY);
     if (rt->sounding && rt->sounding != rt->voiced) { /* a reply begins with its own volume */

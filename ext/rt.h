@@ -98,7 +98,8 @@ typedef struct ev_rt {
     _Atomic int32_t gain;                          /* any thread: Q13, over all channels */
     _Atomic int32_t channel_gain[EV_CHANNELS];     /* any thread: Q13 */
     _Atomic int32_t duck;                          /* any thread: Q13, times the voice while something sounds over it */
-    _Atomic uint64_t announcement;                 /* any thread: the generation that is an announcement, or 0 */
+    _Atomic uint64_t announcement;                 /* any thread: the generation that is no answer, or 0 */
+    _Atomic uint32_t announced_as;                 /* any thread, before `announcement`: the channel whose volume it has */
     _Atomic uint64_t alarm_order;                  /* any thread: grows by one when the alarm is silenced; its slots carry it */
     _Atomic uint32_t muted;                        /* any thread: the microphone gives zeros */
     _Atomic uint32_t closed;                       /* any thread: waits end */

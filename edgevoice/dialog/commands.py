@@ -10,6 +10,9 @@ from typing import Literal
 
 from edgevoice.dialog.table import Kind
 
+Loudness = Literal["voice", "announcement", "alarm"]
+"""the channels of the mixer that a sentence may have the volume of"""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -22,8 +25,10 @@ class Event:
     text: str = ""
     timer: int = 0
     over: bool = False
-    voice: bool = False
-    """of SAY: with the volume of answers, not of announcements"""
+    channel: Loudness = "announcement"
+    """of SAY: whose volume it has"""
+    urgent: bool = False
+    """of SAY: it waits for nobody"""
 
 
 EarconName = Literal["listening", "done", "error", "muted", "unmuted"]
@@ -95,8 +100,8 @@ class Speak:
     generation: int
     turn: int
     text: str
-    announcement: bool = False
-    """somebody asked for it, with the volume of announcements; else it is about the conversation"""
+    channel: Loudness = "voice"
+    """the voice's volume, unless it is an announcement"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from edgevoice.dialog.commands import (
     Event,
     Filler,
     Listen,
+    Loudness,
     Pause,
     Prefill,
     Resume,
@@ -74,6 +75,8 @@ SAY_QUEUE = 8
 """announcements that wait for the conversation to pause; the oldest goes first"""
 
 _BARGE_INS = frozenset({Kind.WORDS, Kind.SPEECH_LASTS, Kind.TURN_ENDED, Kind.TURN_STOP, Kind.WAKE})
+_SILENCING = frozenset({Kind.STOP, Kind.TURN_STOP})
+"""whoever wants silence does not want to hear next what waits for a pause"""
 _OF_REPLY = frozenset({Kind.FIRST_AUDIO, Kind.DRAINED, Kind.REPLY_EMPTY})
 _OF_TURN = frozenset({Kind.WORDS, Kind.PARTIAL, Kind.LIKELY_END, Kind.SPEECH_RESUMED, Kind.TURN_ENDED, Kind.TURN_EMPTY, Kind.TURN_STOP})
 
@@ -120,6 +123,8 @@ class Machine:
             self._resumed = max(self._resumed, event.sample)
         if self.state is State.HOLDING:
             self._overhear_words(event)
+        if event.kind in _SILENCING:
+            self.waiting.clear()
         row = self._row(event)
         self._out = []
         if row is None:
@@ -166,6 +171,7 @@ class Machine:
             "speculation": lambda: policy.speculation,
             "may_speculate": lambda: policy.speculation and self._speculations < policy.speculations_a_turn and self._affordable(),
             "same_words": lambda: same_words(event.text, self._speculative_text),
+            "urgent": lambda: event.urgent,
             "of_speculation": lambda: event.generation == self._alive,
             "meant": lambda: self._heard in MEANT,
             "all_heard": lambda: event.over,
@@ -271,7 +277,7 @@ class Machine:
         self._alive = 0
 
     def _speak(self, event: Event) -> None:
-        self._fixed(event.text, announcement=not event.voice)
+        self._fixed(event.text, event.channel)
 
     def _apologize(self, _: Event) -> None:
         self._earcon("error")
@@ -288,10 +294,10 @@ class Machine:
         self.generation += 1
         self._alive = self.generation
 
-    def _fixed(self, text: str, *, announcement: bool = False) -> None:
+    def _fixed(self, text: str, channel: Loudness = "voice") -> None:
         self._next_generation()
         self._speaks_fixed = True
-        self._out.append(Speak(self.generation, self.turn, text, announcement))
+        self._out.append(Speak(self.generation, self.turn, text, channel))
 
     def _pause(self, _: Event) -> None:
         self._out.append(Pause(self.generation))

@@ -50,6 +50,8 @@ class Kind(StrEnum):
     FAILED = "failed"
     TIMEOUT = "timeout"
     STOP = "stop"
+    UNHEARD = "unheard"
+    """nobody shall be listened to any more: the microphone was muted"""
     RESUME = "resume"
     """whoever spoke over the reply did not mean to interrupt it, says somebody elsewhere"""
     SAY = "say"
@@ -57,7 +59,7 @@ class Kind(StrEnum):
 
 
 Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup", "speculation", "may_speculate",
-                "same_words", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again"]
+                "same_words", "urgent", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.IDLE, _K.SAY, _S.SPEAKING, ("new_turn", "speak")),
     Row(_S.IDLE, _K.ASK, _S.THINKING, ("new_turn", "reply")),
     Row(_S.LISTENING, _K.WAKE, _S.LISTENING, ("listen_after_wake",)),
+    Row(_S.LISTENING, _K.LISTEN, _S.LISTENING, ("listen_after_wake",)),
     Row(_S.LISTENING, _K.SPEECH_START, _S.LISTENING, ("clear_timer",)),
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "say_again"), "again"),
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "reply")),
@@ -87,6 +90,8 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.TIMEOUT, _S.IDLE, ("stop_listening", "earcon_done")),
     Row(_S.LISTENING, _K.FAILED, _S.THINKING, ("stop_listening", "apologize")),
     Row(_S.LISTENING, _K.STOP, _S.IDLE, ("stop_listening",)),
+    Row(_S.LISTENING, _K.UNHEARD, _S.IDLE, ("stop_listening",)),
+    Row(_S.LISTENING, _K.SAY, _S.SPEAKING, ("stop_listening", "new_turn", "speak"), "urgent"),
     Row(_S.LISTENING, _K.ASK, _S.THINKING, ("stop_listening", "new_turn", "reply")),
     Row(_S.LISTENING, _K.PARTIAL, _S.LISTENING, ("prefill",), "speculation"),
     Row(_S.LISTENING, _K.LIKELY_END, _S.SPECULATING, ("clear_timer", "speculate"), "may_speculate"),
@@ -96,22 +101,27 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPECULATING, _K.SPEECH_RESUMED, _S.LISTENING, ("drop",)),
     Row(_S.SPECULATING, _K.SPEECH_START, _S.LISTENING, ("drop",)),
     Row(_S.SPECULATING, _K.WAKE, _S.LISTENING, ("drop", "listen_after_wake")),
+    Row(_S.SPECULATING, _K.LISTEN, _S.LISTENING, ("drop", "listen_after_wake")),
     Row(_S.SPECULATING, _K.TURN_EMPTY, _S.LISTENING, ("drop", "listen_again")),
     Row(_S.SPECULATING, _K.TURN_STOP, _S.IDLE, ("drop", "earcon_done")),
     Row(_S.SPECULATING, _K.REPLY_EMPTY, _S.LISTENING, ("drop",)),
     Row(_S.SPECULATING, _K.FAILED, _S.LISTENING, ("drop",), "of_speculation"),
     Row(_S.SPECULATING, _K.FAILED, _S.THINKING, ("drop", "stop_listening", "apologize")),
     Row(_S.SPECULATING, _K.STOP, _S.IDLE, ("drop", "stop_listening")),
+    Row(_S.SPECULATING, _K.UNHEARD, _S.IDLE, ("drop", "stop_listening")),
+    Row(_S.SPECULATING, _K.SAY, _S.SPEAKING, ("drop", "stop_listening", "new_turn", "speak"), "urgent"),
     Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply")),
     Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING, ("heard_sound",)),
     Row(_S.THINKING, _K.TIMEOUT, _S.THINKING, ("one_moment",)),
     Row(_S.THINKING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("take_back", "listen_on")),
     Row(_S.THINKING, _K.WAKE, _S.LISTENING, ("take_back", "new_turn", "listen_after_wake")),
+    Row(_S.THINKING, _K.LISTEN, _S.LISTENING, ("take_back", "new_turn", "listen_after_wake")),
     Row(_S.THINKING, _K.REPLY_EMPTY, _S.THINKING, ("take_back", "excuse_empty")),
     Row(_S.THINKING, _K.FAILED, _S.THINKING, ("take_back", "apologize")),
     Row(_S.THINKING, _K.DRAINED, _S.FOLLOWUP, ("commit", "open_followup"), "followup"),
     Row(_S.THINKING, _K.DRAINED, _S.IDLE, ("commit",), "no_followup"),
     Row(_S.THINKING, _K.STOP, _S.IDLE, ("take_back",)),
+    Row(_S.THINKING, _K.SAY, _S.SPEAKING, ("take_back", "new_turn", "speak"), "urgent"),
     Row(_S.THINKING, _K.ASK, _S.THINKING, ("take_back", "new_turn", "reply")),
     Row(_S.SPEAKING, _K.SPEECH_START, _S.HOLDING, ("pause", "overhear"), "barge_in_speech"),
     Row(_S.SPEAKING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake"), "barge_in"),
@@ -120,6 +130,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPEAKING, _K.DRAINED, _S.IDLE, ("commit",), "no_followup"),
     Row(_S.SPEAKING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "apologize")),
     Row(_S.SPEAKING, _K.STOP, _S.IDLE, ("interrupt",)),
+    Row(_S.SPEAKING, _K.SAY, _S.SPEAKING, ("interrupt", "new_turn", "speak"), "urgent"),
     Row(_S.SPEAKING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply")),
     Row(_S.HOLDING, _K.WORDS, _S.LISTENING, ("interrupt", "take_over"), "meant"),
     Row(_S.HOLDING, _K.WORDS, _S.HOLDING, ("hold_on_heard",), "all_heard"),
@@ -139,6 +150,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.HOLDING, _K.DRAINED, _S.LISTENING, ("commit", "take_over")),
     Row(_S.HOLDING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "stop_overhearing", "apologize")),
     Row(_S.HOLDING, _K.STOP, _S.IDLE, ("interrupt", "stop_overhearing")),
+    Row(_S.HOLDING, _K.SAY, _S.SPEAKING, ("interrupt", "stop_overhearing", "new_turn", "speak"), "urgent"),
     Row(_S.HOLDING, _K.ASK, _S.THINKING, ("interrupt", "stop_overhearing", "new_turn", "reply")),
     Row(_S.FOLLOWUP, _K.SPEECH_START, _S.LISTENING, ("clear_timer", "new_turn", "listen_from_onset")),
     Row(_S.FOLLOWUP, _K.WAKE, _S.LISTENING, ("new_turn", "listen_after_wake")),

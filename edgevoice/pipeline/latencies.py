@@ -20,7 +20,7 @@ STAGES = ("wait", "text", "first_token", "first_sound", "loudspeaker", "voice_to
 """ms: silence until the turn was over; words after that; the model's first token after those; the synthesizer's first sound after that; the
 loudspeaker's after that; from the user's last sample to the first of the answer, at the device; between two tokens"""
 
-_COUNTED = {"wake": "wakes", "endpoint": "turns", "playback_first_sample": "replies", "barge_in_confirmed": "barge_ins",
+_COUNTED = {"wake": "wakes", "endpoint": "turns", "asked": "turns", "playback_first_sample": "replies", "barge_in_confirmed": "barge_ins",
             "barge_in_rejected": "false_starts", "cancel": "cancelled", "error": "errors", "underrun": "underruns"}
 
 

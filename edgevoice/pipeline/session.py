@@ -23,6 +23,7 @@ from edgevoice.dialog.commands import (
     Event,
     Filler,
     Listen,
+    Loudness,
     Pause,
     Prefill,
     Resume,
@@ -260,12 +261,13 @@ class Session:
 
     # Commands of the edges, from the loop's thread.
 
-    def say(self, text: str, *, voice: bool = False) -> None:
-        """An announcement: now if nobody speaks, otherwise when the conversation pauses.  ``voice``: as loud as answers are."""
-        self.post(Event(Kind.SAY, text=text, voice=voice))
+    def say(self, text: str, *, channel: Loudness = "announcement", urgent: bool = False) -> None:
+        """An announcement: now if nobody speaks or it is ``urgent``, otherwise when the conversation pauses."""
+        self.post(Event(Kind.SAY, text=text, channel=channel, urgent=urgent))
 
     def ask(self, text: str) -> None:
         """A typed question, answered aloud."""
+        self._trace.emit("asked", text=text)
         self.post(Event(Kind.ASK, text=text))
 
     def listen(self) -> None:
@@ -273,6 +275,7 @@ class Session:
         self.post(Event(Kind.LISTEN, sample=self._core.counters().captured))
 
     def stop_speaking(self) -> None:
+        """Silence: whatever goes on ends, and announcements that wait are dropped."""
         self.post(Event(Kind.STOP))
 
     def resume(self) -> None:
@@ -290,8 +293,7 @@ class Session:
         self._core.mute(muted)
         if muted:
             self._ears.forget()
-            if self.machine.state in (State.LISTENING, State.SPECULATING):
-                self.post(Event(Kind.STOP))
+            self.post(Event(Kind.UNHEARD))
         self._trace.emit("muted", muted=muted)
         if self.machine.policy.earcons:
             self._core.earcon(self._earcons["muted" if muted else "unmuted"])
@@ -362,9 +364,9 @@ class Session:
                 self._replies.drop(generation, turn)
             case StartReply(generation, turn, text):
                 self._replies.answer(generation, turn, text)
-            case Speak(generation, turn, text, announcement):
-                if announcement:
-                    self._core.announce(generation)
+            case Speak(generation, turn, text, channel):
+                if channel != "voice":
+                    self._core.announce(generation, channel)
                 self._replies.say(generation, turn, text)
             case SayAgain(generation, turn, otherwise):
                 self._replies.say(generation, turn, self.history.last_answer or otherwise)

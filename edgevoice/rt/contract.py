@@ -287,8 +287,8 @@ class Core(Protocol):
     def set_ducking(self, gain: float) -> None:
         """0 to 1, at first 1: the voice is multiplied by it while an earcon or alarm sounds over it."""
 
-    def announce(self, generation: int) -> None:
-        """Before ``generation`` begins: its volume is the announcements'."""
+    def announce(self, generation: int, channel: Channel = "announcement") -> None:
+        """Before ``generation`` begins: its volume is that of ``channel``, not the voice's."""
 
     def mute(self, muted: bool) -> None:
         """From the next period on the microphone gives zeros: nothing behind the callback sees what the device captured."""

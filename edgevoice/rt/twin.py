@@ -216,7 +216,8 @@ class Core(Rt):
             raise ValueError(f"ducking must be 0 to 1, not {gain}")
         self._duck = fixed_gain(gain)
 
-    def announce(self, generation: int) -> None:
+    def announce(self, generation: int, channel: Channel = "announcement") -> None:
+        self._announced_as = channel_number(channel)
         self._announcement = generation_number(generation)
 
     def mute(self, muted: bool) -> None:

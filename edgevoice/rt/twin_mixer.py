@@ -57,6 +57,7 @@ class Mixer:
         self._gain = self._gain_now = self._voice_now = self._duck = UNITY
         self._channel_gain = [UNITY] * len(CHANNELS)
         self._announcement = self._voiced = 0
+        self._announced_as = ANNOUNCEMENT
 
     def _mix(self, out: Int16) -> None:
         self._voice(out, bool(self._earcons.slots or self._alarms.slots))
@@ -66,7 +67,7 @@ class Mixer:
 
     def _voice(self, out: Int16, ducked: bool) -> None:
         announced = self._announcement and self._announcement == self._sounding
-        target = self._channel_gain[ANNOUNCEMENT if announced else VOICE]
+        target = self._channel_gain[self._announced_as if announced else VOICE]
         if ducked:
             target = target * self._duck // UNITY
         if self._sounding and self._sounding != self._voiced:

@@ -29,8 +29,11 @@ class TestVolumes:
     def test_the_voice_and_an_announcement_have_volumes_of_their_own(self, core: Any) -> None:
         core.set_volume(0.5, "voice")
         core.set_volume(2.0, "announcement")
+        core.set_volume(3.0, "alarm")
         core.announce(2)
-        for generation, expected in ((1, LOUD // 2), (2, LOUD * 2), (3, LOUD // 2)):
+        for generation, expected in ((1, LOUD // 2), (2, LOUD * 2), (3, LOUD // 2), (4, LOUD * 3)):
+            if generation == 4:
+                core.announce(4, "alarm")
             core.live.begin(generation)
             core.write(generation, level(60 * HOP), last=True, timeout_s=0)
             assert play(core, 50)[-1] == expected, generation

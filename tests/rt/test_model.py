@@ -114,10 +114,10 @@ class Lockstep(RuleBasedStateMachine):
     def channels(self, channel: str, gain: float, duck: float) -> None:
         self.both(lambda core: (core.set_volume(gain, channel), core.set_ducking(duck)))
 
-    @rule(ahead=st.integers(0, 1))
-    def announce(self, ahead: int) -> None:
+    @rule(ahead=st.integers(0, 1), channel=st.sampled_from(CHANNELS))
+    def announce(self, ahead: int, channel: str) -> None:
         if self.newest + ahead:
-            self.both(lambda core: core.announce(self.newest + ahead))
+            self.both(lambda core: core.announce(self.newest + ahead, channel))
 
     @rule(on=st.booleans())
     def mute(self, on: bool) -> None:

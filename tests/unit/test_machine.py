@@ -298,6 +298,30 @@ def test_what_is_sure_is_read_ahead() -> None:
     assert plain.handle(Event(Kind.PARTIAL, turn=1, text="turn on")) == []
 
 
+def test_silence_drops_what_waits_and_muting_does_not() -> None:
+    for silencing, left in ((Event(Kind.STOP), 0), (Event(Kind.TURN_STOP, turn=1), 0), (Event(Kind.UNHEARD), 1)):
+        machine = Machine(Policy())
+        machine.handle(Event(Kind.WAKE))
+        assert machine.handle(Event(Kind.SAY, text="the kettle boils")) == [] and len(machine.waiting) == 1
+        spoken = [command for command in machine.handle(silencing) if isinstance(command, Speak)]
+        assert len(spoken) == left and not machine.waiting
+        assert machine.state is (State.SPEAKING if left else State.IDLE)
+
+
+def test_what_is_urgent_waits_in_no_state() -> None:
+    assert {row.state for row in TABLE if row.event is Kind.SAY} == set(State)
+    machine = Machine(Policy())
+    machine.handle(Event(Kind.ASK, text="how are you"))
+    machine.handle(Event(Kind.SAY, text="the kettle boils"))
+    commands = machine.handle(Event(Kind.SAY, text="fire", urgent=True, channel="alarm"))
+    assert commands == [Cancel(1, 1, heard=False, barge_in=False), Speak(2, 2, "fire", "alarm")]
+    assert [event.text for event in machine.waiting] == ["the kettle boils"]
+
+
+def test_every_state_can_be_told_to_listen() -> None:
+    assert {row.state for row in TABLE if row.event is Kind.LISTEN} == set(State)
+
+
 def test_every_state_can_be_stopped_and_every_row_is_reachable_by_name() -> None:
     assert {row.state for row in TABLE if row.event is Kind.STOP} == set(State) - {State.IDLE}
     for row in TABLE:
@@ -306,7 +330,7 @@ def test_every_state_can_be_stopped_and_every_row_is_reachable_by_name() -> None
 
 
 EVENTS = st.builds(Event, st.sampled_from(list(Kind)), sample=st.integers(0, 10**6), turn=st.integers(0, 6), generation=st.integers(0, 6),
-                   text=st.sampled_from(["", "a question", "yeah"]), timer=st.integers(0, 8), over=st.booleans())
+                   text=st.sampled_from(["", "a question", "yeah"]), timer=st.integers(0, 8), over=st.booleans(), urgent=st.booleans())
 POLICIES = st.builds(Policy, open_mic=st.booleans(), barge_in=st.sampled_from(["off", "wake", "speech"]),
                      followup_s=st.sampled_from([0.0, 6.0]), earcons=st.booleans(), speculation=st.booleans(),
                      speculations_a_turn=st.integers(1, 3))

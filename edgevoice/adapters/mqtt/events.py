@@ -33,6 +33,7 @@ EVENTS: Mapping[str, Facts] = {
     "stt_partial": Facts(("stable",), ("text",), kept=False),
     "endpoint": Facts(("last_speech",)),
     "stt_final": Facts((), ("text",)),
+    "asked": Facts((), ("text",)),
     "speculation_started": Facts((), ("text",)),
     "speculation_confirmed": Facts(("queued",)),
     "speculation_dropped": Facts(("tokens", "audio_s")),

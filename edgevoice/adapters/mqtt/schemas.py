@@ -36,14 +36,14 @@ ENVELOPE: Mapping[str, Schema] = {
 
 _ARGUMENTS: Mapping[str, tuple[str, Mapping[str, Schema], tuple[str, ...]]] = {
     "barge_in": ("fall silent and listen", {}, ()),
-    "stop": ("end whatever goes on", {}, ()),
-    "cancel": ("as stop, only if the named turn is the present one; announcements that wait are dropped, too",
+    "stop": ("silence: end whatever goes on, and drop the announcements that wait", {}, ()),
+    "cancel": ("as stop, only if the named turn is the present one",
                {"turn": {"type": "integer", "minimum": 1, "maximum": MOST}}, ()),
     "mute": ("no microphone; without an argument the other way round", {"muted": {"type": "boolean"}}, ()),
     "listen": ("as if the wake word had been said", {}, ()),
     "resume": ("let a reply go on that is paused because somebody spoke", {}, ()),
     "say": ("speak a text", {"text": _TEXT, "priority": {"enum": ["normal", "urgent"], "description": "urgent interrupts"},
-                             "channel": {"enum": ["announcement", "voice"], "description": "whose volume"}}, ("text",)),
+                             "channel": {"enum": ["announcement", "voice", "alarm"], "description": "whose volume"}}, ("text",)),
     "ask": ("answer a question aloud", {"text": _TEXT}, ("text",)),
     "volume": ("1 is as recorded, 0 is silence", {"volume": {"type": "number", "minimum": 0, "maximum": 4},
                                                   "channel": {"enum": ["voice", "announcement", "alarm", "earcon"]}}, ("volume",)),
