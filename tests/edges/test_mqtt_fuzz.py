@@ -128,7 +128,7 @@ def test_twenty_thousand_of_them(caplog: pytest.LogCaptureFixture) -> None:
 
         def answer(message: Message) -> None:
             nonlocal results
-            results += 1
+            results += message.topic.startswith("edgevoice/fuzzed/cmd/") and not message.foreign
             assert not message.retain and not any(c in message.topic for c in "#+\0") and not message.topic.startswith("$")
             assert message.topic.endswith("/result") or not message.topic.startswith("edgevoice/")
             if results % 50 == 0:

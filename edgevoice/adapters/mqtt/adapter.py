@@ -106,12 +106,16 @@ class MqttAdapter:
     def health(self) -> tuple[dict[str, Any], list[Alert]]:
         """How the edge itself does.  Any thread."""
         link, store, commands = self._link, self._store, self._commands
-        facts = {"connected": link.connected, "problem": link.problem, "connects": link.connects, "events_waiting": len(store),
-                 "events_dropped": store.dropped + self.overrun, "obeyed": commands.obeyed, "refused": dict(commands.refused),
+        facts = {"connected": link.connected, "problem": link.problem, "connects": link.connects, "rivals": link.rivals,
+                 "events_waiting": len(store), "events_dropped": store.dropped + self.overrun,
+                 "obeyed": commands.obeyed, "refused": dict(commands.refused),
                  "unanswered": commands.unanswered}
         found = []
         if link.problem is not None and link.connected:
             found.append(Alert("mqtt_refused", f"{link.problem}: allow it in the broker's ACL"))
+        if link.rivals:
+            found.append(Alert("mqtt_same_name", f"another device is called {self.topics.id} on the broker, too, and each throws the other "
+                               f"out ({link.rivals} times): give each its own mqtt.id, or stop the other one"))
         if store.problem is not None:
             found.append(Alert("mqtt_events_not_kept", store.problem))
         return facts, found

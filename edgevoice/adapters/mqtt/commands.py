@@ -5,7 +5,10 @@ once, however many others wait, has a budget of its own that others cannot use u
 at most ``MOST_WAITING`` may be on their way.  Refusals are answered as often as commands may come, and counted beyond that: a flood is not
 answered with a flood.
 
-Laws: nothing retained, expired, malformed, too large, unknown, meant for another device, seen before or too much is acted on; whatever
+A command is known again by its id, or by the broker's mark that it sends a message once more.  One that was refused was not done: it is
+forgotten, and may come again as it is.  One that was tried is not tried again, however it ended; whoever repeats it gets that result.
+
+Laws: nothing retained, expired, malformed, too large, unknown, meant for another device, done before or too much is acted on; whatever
 comes, nothing is raised.
 """
 
@@ -41,6 +44,10 @@ BURST_S = 2.0
 CONTROL_TIMES = 5
 """as many of CONTROL as of the others"""
 REFUSALS_PER_S = 20.0
+RESULT_EXPIRY_S = 60
+"""after which nobody shall get a result that waited at the broker for him (MQTT 5)"""
+NOT_DONE = frozenset({"busy", "unavailable"})
+"""reasons of ``Failed`` that say that nothing was begun"""
 
 
 class Refused(Exception):
@@ -58,6 +65,8 @@ class _Job:
     id: str
     message: Incoming
     began: float
+    key: str
+    """by which it is known again; empty if it is not"""
 
 
 class _Bucket:
@@ -88,7 +97,8 @@ class Commands:
         self._refusals = _Bucket(REFUSALS_PER_S)
         self._seen: collections.OrderedDict[str, dict[str, Any]] = collections.OrderedDict()
         self._waiting = 0
-        self._count = threading.Lock()
+        self._lock = threading.Lock()
+        """over what both threads write"""
         self._tasks: set[asyncio.Task[None]] = set()
         self.obeyed = 0
         self.refused: collections.Counter[str] = collections.Counter()
@@ -122,7 +132,7 @@ class Commands:
             return
 
     def _waits(self, more: int) -> None:
-        with self._count:
+        with self._lock:
             self._waiting += more
 
     def _judge(self, verb: str | None, message: Incoming, now: float) -> _Job:
@@ -152,23 +162,34 @@ class Commands:
         if lasts is not None and (sent is None or time.time() > sent + lasts):
             raise Refused("malformed" if sent is None else "expired", "ttl_s needs time" if sent is None else
                           f"it was to be obeyed within {lasts:g} s, and came {time.time() - sent:.1f} s after it was sent")
-        id = arguments.get("id", "")
-        self._know(f"id {id}" if id else f"mid {message.mid} {hashlib.sha256(message.payload).hexdigest()} {verb}" if message.qos else "",
-                   always=bool(id), again=message.dup)
         if verb not in CONTROL and self._waiting >= MOST_WAITING:
             raise Refused("busy", f"{MOST_WAITING} commands wait already")
-        return _Job(verb, {name: value for name, value in arguments.items() if name not in schemas.ENVELOPE}, id, message, now)
+        id = arguments.get("id", "")
+        key = f"id {id}" if id else f"mid {message.mid} {hashlib.sha256(message.payload).hexdigest()} {verb}" if message.qos else ""
+        self._know(key, always=bool(id), again=message.dup)
+        return _Job(verb, {name: value for name, value in arguments.items() if name not in schemas.ENVELOPE}, id, message, now, key)
 
     def _know(self, key: str, *, always: bool, again: bool) -> None:
         """Remember a command; ``Refused`` where it was seen before.  Without an id only a message that the broker itself marks as
         sent again (``again``) can be one that was."""
         if not key:
             return
-        if key in self._seen and (always or again):
-            raise Refused("duplicate", "this command came before", {"result": self._seen[key]} if self._seen[key] else None)
-        self._seen[key] = {}
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        with self._lock:
+            if key in self._seen and (always or again):
+                raise Refused("duplicate", "this command came before", {"result": self._seen[key]} if self._seen[key] else None)
+            self._seen[key] = {}
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+
+    def _became(self, job: _Job, result: dict[str, Any]) -> None:
+        """Remember what a command came to, or forget it where it came to nothing."""
+        with self._lock:
+            if job.key not in self._seen:
+                return
+            if result.get("reason") in NOT_DONE:
+                del self._seen[job.key]
+            else:
+                self._seen[job.key] = {name: value for name, value in result.items() if name != "data"}
 
     # On the loop.
 
@@ -202,17 +223,18 @@ class Commands:
 
     def _done(self, job: _Job, data: dict[str, Any]) -> None:
         self.obeyed += 1
-        self._result(job.verb, job.id, job.message, job.began, None, "", data)
+        self._became(job, self._result(job.verb, job.id, job.message, job.began, None, "", data))
 
     def _failed(self, job: _Job, error: Exception) -> None:
         reason = error.reason if isinstance(error, Failed) else "failed"
         if not isinstance(error, Failed):
             log.warning("MQTT: %s failed: %s: %s", job.verb, type(error).__name__, error)
         self.refused[reason] += 1
-        self._result(job.verb, job.id, job.message, job.began, reason, str(error) or type(error).__name__, None)
+        self._became(job, self._result(job.verb, job.id, job.message, job.began, reason, str(error) or type(error).__name__, None))
 
     def _result(self, verb: str, id: str, message: Incoming, began: float, reason: str | None, text: str,
-                data: dict[str, Any] | None) -> None:
+                data: dict[str, Any] | None) -> dict[str, Any]:
+        """Publish it under the command, where everybody may look, and also where its sender wants it."""
         made: dict[str, Any] = {"verb": verb, "ok": reason is None, "took_ms": round(1000 * (time.monotonic() - began), 3),
                                 "time": round(time.time(), 3)}
         if id:
@@ -221,10 +243,12 @@ class Commands:
             made["reason"], made["message"] = reason, text[:500]
         if data:
             made["data"] = data
-        if reason is None and f"id {id}" in self._seen:
-            self._seen[f"id {id}"] = {name: value for name, value in made.items() if name != "data"}
-        topic = message.response_topic if self._topics.answerable(message.response_topic) else self._topics.result(verb)
-        self._answer(Message(topic, dumps(made), qos=1, correlation=message.correlation))
+        own, wanted = self._topics.result(verb), message.response_topic
+        facts: dict[str, Any] = {"qos": 1, "correlation": message.correlation, "expiry_s": RESULT_EXPIRY_S}
+        self._answer(Message(own, dumps(made), **facts))
+        if wanted != own and self._topics.answerable(wanted):
+            self._answer(Message(wanted, dumps(made), foreign=True, **facts))
+        return made
 
 
 def dumps(value: Any) -> bytes:

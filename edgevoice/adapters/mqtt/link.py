@@ -3,7 +3,8 @@
 Theory: paho-mqtt speaks the protocol; its own loops are left alone, since their reconnects have no jitter and since what waits for an
 acknowledgement would be sent again *after* newer retained messages.  Here one thread does everything: it waits for the socket and for
 ``wake``, reads before it writes, and calls back.  What was not acknowledged when a connection broke is handed to ``lost``, oldest first,
-and whoever published it decides.
+and whoever published it decides.  Two clients of one name throw each other out at every connect: that is noticed, told and backed off
+from.
 
 Threads: ``start``, ``stop`` and ``wake`` from any; every callback, and ``publish``, on the connection's thread.
 Laws: nobody else ever waits for the network; neither name nor password is ever written to a log.
@@ -20,13 +21,16 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from edgevoice.adapters.mqtt import client as library
+from edgevoice.adapters.mqtt.client import Broker as Broker
+from edgevoice.adapters.mqtt.client import Incoming as Incoming
+from edgevoice.adapters.mqtt.client import Message as Message
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
-    from paho.mqtt.properties import Properties
 
 log = logging.getLogger(__name__)
 
@@ -39,55 +43,16 @@ STEADY_S = 10.0
 LAST_S = 1.5
 """for the last words"""
 NOT_YET = "not connected yet"
-MOST_PACKET = 1 << 18
-"""bytes that a broker may send at once (MQTT 5); far above what is obeyed, so that the too large is refused with a word"""
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where and how to connect.  ``password`` is read anew at each attempt."""
-
-    host: str
-    port: int
-    client_id: str
-    v5: bool = True
-    username: str = ""
-    password: Callable[[], str | None] = field(default=lambda: None, repr=False)
-    tls: bool = False
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    keepalive_s: int = 15
-    session_s: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One to publish.  ``key`` is given back with its acknowledgement (QoS 1)."""
-
-    topic: str
-    payload: bytes
-    qos: int = 0
-    retain: bool = False
-    correlation: bytes | None = None
-    json: bool = True
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One that came."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    dup: bool
-    mid: int
-    response_topic: str = ""
-    correlation: bytes | None = None
-    expiry_s: int | None = None
-    """what was left of its expiry interval"""
+RIVAL_WAIT_S, MOST_RIVAL_WAIT_S = 15.0, 300.0
+"""the same after somebody else with our name took the place: each comes back at that price, until one is called otherwise"""
+RIVAL_GONE_S = 900.0
+"""a connection that lasted so long has no rival any more"""
+SHORT_LIVED = 3
+"""connections in a row that the broker closed within ``STEADY_S``: MQTT 3.1.1 (and mosquitto in any version) does not tell why, and that
+is the likeliest reason"""
+TAKEN_OVER, WRONG_VERSION = "Session taken over", "Unsupported protocol version"
+SILENT = "Keep alive timeout"
+"""as paho-mqtt calls reasons"""
 
 
 @dataclass(slots=True)
@@ -120,6 +85,12 @@ class Link:
         self._client: Client | None = None
         self._unacked: dict[int, Message] = {}
         self._answer: str | None = None
+        self._bridge = not broker.v5
+        self._ended = ""
+        """the reason that the last connection ended for, as the library calls it"""
+        self._short = 0
+        self.rivals = 0
+        """times lately that somebody else took our place at the broker; any thread may look"""
         self.connected = False
         """any thread may look"""
         self.problem: str | None = NOT_YET
@@ -151,7 +122,8 @@ class Link:
         client = self._client
         if client is None or not self.connected:
             return False
-        info = client.publish(message.topic, message.payload, message.qos, message.retain, self._properties(message))
+        info = client.publish(message.topic, message.payload, message.qos, message.retain,
+                              library.properties(message) if self._broker.v5 else None)
         if info.rc != 0:
             return False
         if message.qos:
@@ -163,7 +135,7 @@ class Link:
         if name not in self._subscriptions:
             self._subscriptions = (*self._subscriptions, name)
             if self._client is not None and self.connected:
-                self._ask(self._client, (name,))
+                library.subscribe(self._client, (name,), v5=self._broker.v5)
 
     @property
     def waiting(self) -> int:
@@ -175,16 +147,19 @@ class Link:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began, rivals = time.monotonic(), self.rivals
             try:
                 if self._open():
                     self._serve()
+                    self._judge_end(time.monotonic() - began)
             except Exception as error:  # a library or a broker that does what nobody thought of must not end MQTT for ever
                 log.exception("MQTT: unexpected")
                 self._tell(f"{type(error).__name__}: {error}")
             self._close()
             failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
             wait = min(MOST_WAIT_S, FIRST_WAIT_S * 2 ** min(failures - 1, 10)) if failures else FIRST_WAIT_S
+            if self.rivals > rivals:
+                wait = max(wait, min(MOST_RIVAL_WAIT_S, RIVAL_WAIT_S * 2 ** min(self.rivals - 1, 10)))
             self._pass_time(wait * self._chance.uniform(0.5, 1.0))
         self._calls.turn(time.monotonic())
         self._ear.close()
@@ -199,10 +174,11 @@ class Link:
         """Connected, and let in."""
         broker = self._broker
         try:
-            client = self._client = self._make()
+            client = self._client = library.make(broker, self._will, bridge=self._bridge)
+            client.on_connect, client.on_message, client.on_publish = self._on_connect, self._on_message, self._on_publish
+            client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
             client.connect_timeout = CONNECT_S
-            facts: dict[str, Any] = {"clean_start": False, "properties": self._connect_properties()} if broker.v5 else {}
-            client.connect(broker.host, broker.port, broker.keepalive_s, **facts)
+            library.connect(client, broker)
         except ssl.SSLError as error:
             self._tell(f"{broker.host}:{broker.port}: no TLS connection ({error.reason or error}); see mqtt.ca_file, and that the name in "
                        "the broker's certificate is mqtt.host")
@@ -221,6 +197,8 @@ class Link:
                 break
             self._io(0.05)
         if not self.connected:
+            if not broker.v5 and (self._answer is None or WRONG_VERSION.lower() in self._answer):
+                self._bridge = not self._bridge  # the next attempt is the other way
             if not self._stopping.is_set():
                 self._tell(f"{broker.host}:{broker.port}: {self._answer or 'closed the connection before an answer'}")
             return False
@@ -229,11 +207,13 @@ class Link:
     def _serve(self) -> None:
         client = self._client
         assert client is not None
+        began = time.monotonic()
         while client.socket() is not None and not self._stopping.is_set():
             timeout = self._calls.turn(time.monotonic())
+            if self.rivals and time.monotonic() - began > RIVAL_GONE_S:
+                self.rivals = 0
             self._io(min(timeout, 1.0))
         if not self._stopping.is_set():
-            self._tell(f"{self._broker.host}:{self._broker.port}: the connection broke{f' ({self._answer})' if self._answer else ''}")
             return
         self._calls.turn(time.monotonic())
         if self._will is not None:
@@ -245,9 +225,25 @@ class Link:
         while client.socket() is not None and client.want_write() and time.monotonic() < end:
             self._io(0.05)
 
+    def _judge_end(self, lasted_s: float) -> None:
+        """Tell why a connection ended that nobody here wanted to end."""
+        if self._stopping.is_set():
+            return
+        broker = self._broker
+        closed = self._ended != SILENT
+        self._short = self._short + 1 if closed and lasted_s < STEADY_S else 0
+        sure = self._ended == TAKEN_OVER
+        if sure or (closed and (self._short >= SHORT_LIVED or self.rivals)):
+            self.rivals += 1
+            name = broker.client_id.removeprefix("edgevoice-")
+            self._tell(f"{broker.host}:{broker.port}: {'another' if sure else 'perhaps another'} device is called {name} there, too, and "
+                       "each throws the other out: give each its own mqtt.id, or stop the other one")
+        else:
+            self._tell(f"{broker.host}:{broker.port}: the connection broke{f' ({self._answer})' if self._answer else ''}")
+
     def _close(self) -> None:
         client, self._client = self._client, None
-        self.connected, self._answer = False, None
+        self.connected, self._answer, self._ended = False, None, ""
         unacked, self._unacked = list(self._unacked.values()), {}
         if client is not None:
             client.on_disconnect = None
@@ -288,51 +284,7 @@ class Link:
             self._woken = False  # after that: who rings from here on rings anew, and who rang before is served by the turn that follows
         return bool(found.get(number, 0) & ~select.POLLOUT)
 
-    # The library.
-
-    def _make(self) -> Client:
-        from paho.mqtt import client as paho
-        from paho.mqtt.enums import CallbackAPIVersion
-
-        broker = self._broker
-        client = paho.Client(CallbackAPIVersion.VERSION2, broker.client_id, None if broker.v5 else True,
-                             protocol=paho.MQTTv5 if broker.v5 else paho.MQTTv311, reconnect_on_failure=False)
-        client.on_connect, client.on_message, client.on_publish = self._on_connect, self._on_message, self._on_publish
-        client.on_subscribe, client.on_disconnect, client.on_socket_open = self._on_subscribe, self._on_disconnect, _at_once
-        if broker.username:
-            client.username_pw_set(broker.username, broker.password())
-        if broker.tls:
-            for file in filter(None, (broker.ca_file, broker.cert_file, broker.key_file)):
-                Path(file).open("rb").close()  # whose errors name the file, unlike OpenSSL's
-            context = ssl.create_default_context(cafile=broker.ca_file or None)
-            if broker.cert_file:
-                context.load_cert_chain(broker.cert_file, broker.key_file)
-            client.tls_set_context(context)
-        if self._will is not None:
-            client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
-        return client
-
-    def _connect_properties(self) -> Properties:
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
-
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._broker.session_s
-        properties.MaximumPacketSize = MOST_PACKET
-        return properties
-
-    def _properties(self, message: Message) -> Properties | None:
-        if not self._broker.v5 or not message.payload:
-            return None
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
-
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.PayloadFormatIndicator = 1
-        properties.ContentType = "application/json" if message.json else "text/plain"
-        if message.correlation is not None:
-            properties.CorrelationData = message.correlation
-        return properties
+    # What the library calls.
 
     def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
@@ -340,45 +292,30 @@ class Link:
             return
         self.connected = True
         self.connects += 1
-        self._ask(client, self._subscriptions)
+        library.subscribe(client, self._subscriptions, v5=self._broker.v5)
         self._tell(None)
         self._calls.connected()
-
-    def _ask(self, client: Client, names: tuple[str, ...]) -> None:
-        if names:
-            client.subscribe([(name, self._options()) for name in names] if self._broker.v5 else [(name, 1) for name in names])
-
-    def _options(self) -> Any:
-        from paho.mqtt.subscribeoptions import SubscribeOptions
-
-        return SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
             self._tell(f"{self._broker.host}: the broker does not let this device subscribe to {', '.join(self._subscriptions)} (its ACL)")
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            return
-        facts = getattr(message, "properties", None)
-        self._calls.received(Incoming(
-            topic, bytes(message.payload), message.qos, message.retain, message.dup, message.mid,
-            getattr(facts, "ResponseTopic", "") if facts is not None else "",
-            getattr(facts, "CorrelationData", None) if facts is not None else None,
-            getattr(facts, "MessageExpiryInterval", None) if facts is not None else None))
+        made = library.incoming(message)
+        if made is not None:
+            self._calls.received(made)
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         message = self._unacked.pop(mid, None)
         if message is None:
             return
-        if reason is not None and reason.is_failure:
+        if reason is not None and reason.is_failure and not message.foreign:
             self._tell(f"{self._broker.host}: the broker does not take {message.topic} ({str(reason).lower()})")
         if message.key:
             self._calls.acked(message.key)
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._ended = str(reason)
         if self._answer is None and reason is not None and flags.is_disconnect_packet_from_server:
             self._answer = str(reason).lower()
 
@@ -386,9 +323,3 @@ class Link:
         if problem != self.problem:
             self.problem = problem
             self._calls.told(problem)
-
-
-def _at_once(client: Client, userdata: Any, sock: Any) -> None:
-    """No waiting for more to send: a command's result is a small packet and somebody waits for it."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
