@@ -148,7 +148,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
 
     latencies = Latencies(session.rate)
     trace.listen(latencies.on_event)
-    meter = HealthMeter(session, settings, trace.clock, latencies, Host(Path.cwd()), device=lambda: device.state if device else None)
+    meter = HealthMeter(session, settings, trace.clock, latencies, Host(Path.cwd()), device=lambda: device.state if device else None,
+                        versions=await asyncio.to_thread(_editions, settings))
     wake = session.wake if isinstance(session.wake, ExchangeableWake) else None
     far_wake = session.far_wake if isinstance(session.far_wake, ExchangeableWake) else None
     controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart,
@@ -169,6 +170,15 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
             exporter.cancel()
         if mqtt is not None and not await mqtt.stop():
             tell("MQTT: the network did not let it say goodbye")
+
+
+def _editions(settings: Settings) -> dict[str, str]:
+    from edgevoice.models import Store, default_root
+    from edgevoice.models.inventory import versions
+
+    return versions(Store(default_root(settings.paths)), {
+        "vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model,
+        "turn": settings.dialog.turn_model})
 
 
 def _mqtt(settings: MqttSettings, house: House) -> MqttAdapter | None:

@@ -56,7 +56,8 @@ def _write(jobs: list[tuple[Path, str]]) -> None:
 
 
 def _samples(health: Mapping[str, Any]) -> Iterator[Sample]:
-    yield "edgevoice_info", {"version": health["version"], **health["models"]}, 1
+    editions = {f"{part}_version": version for part, version in health["model_versions"].items()}
+    yield "edgevoice_info", {"version": health["version"], **health["models"], **editions}, 1
     yield "edgevoice_ok", {}, health["ok"]
     yield "edgevoice_uptime_seconds", {}, health["uptime_s"]
     for alert in health["alerts"]:

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgevoice.cli import common
@@ -114,10 +115,8 @@ def _parsed(args: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
     if args.verb not in schemas.COMMANDS:
         raise UsageError(f"fleet cmd: '{args.verb}' is no command; there are {', '.join(schemas.COMMANDS)}")
     names = [word for word in args.words if "=" not in word]
-    arguments = {name: _value(text) for name, _, text in (word.partition("=") for word in args.words if "=" in word)}
     known = schemas.COMMANDS[args.verb]["properties"]
-    arguments = {name: str(value) if known.get(name, {}).get("type") == "string" and not isinstance(value, str) else value
-                 for name, value in arguments.items()}
+    arguments = {name: _value(text, known.get(name, {})) for name, _, text in (word.partition("=") for word in args.words if "=" in word)}
     if (told := schemas.wrong(schemas.COMMANDS[args.verb], arguments)) is not None:
         raise UsageError(f"fleet cmd {args.verb}: {told}")
     if not names:
@@ -125,7 +124,10 @@ def _parsed(args: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
     return names, arguments
 
 
-def _value(text: str) -> Any:
+def _value(text: str, schema: Mapping[str, Any]) -> Any:
+    """What was typed for an argument: where words are wanted it is those, as they are ("null", "5"), else JSON."""
+    if schema.get("type") == "string" or "enum" in schema:
+        return text
     try:
         return json.loads(text)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgevoice.errors import ModelError
@@ -88,6 +88,24 @@ def release(store: Store, names: Sequence[str]) -> tuple[str, str]:
         here.append((name, have))
         there.append((name, known if known and all(known) else have))
     return _digits(here), _digits(there)
+
+
+def versions(store: Store, names: Mapping[str, str]) -> dict[str, str]:
+    """Which edition of each model of ``names`` (by part) is installed: the wheel's version where it came out of one, and eight digits of a
+    hash of what was fetched.  "unknown" for a file of the owner's and for what is absent or damaged."""
+    made = {}
+    for part, name in names.items():
+        try:
+            record = manifest.read(store.folder(name)) if name and "/" not in name else None
+        except ModelError:
+            record = None
+        if record is None:
+            made[part] = "unknown"
+            continue
+        release = record.source.partition("==")[2] if record.source.startswith("wheel ") else ""
+        digits = _digits(sorted(record.origins.values()) or sorted(file.sha256 for file in record.files.values()))
+        made[part] = f"{release}+{digits}" if release else digits
+    return made
 
 
 def _digits(facts: object) -> str:

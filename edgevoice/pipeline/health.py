@@ -44,13 +44,15 @@ STEPS: Mapping[str, float] = {"temperature_c": 5.0, "rss_mb": 100.0, "cpu_percen
 
 
 class HealthMeter:
-    """``device``: of the sound card, where it is supervised.  Everything on the loop's thread."""
+    """``device``: of the sound card, where it is supervised; ``versions`` of the models, by part.  Everything on the loop's thread."""
 
     def __init__(self, session: Session, settings: Settings, clock: Clock, latencies: Latencies, host: Host, *,
-                 device: Callable[[], DeviceState | None] = lambda: None, limits: Limits = LIMITS) -> None:
+                 device: Callable[[], DeviceState | None] = lambda: None, limits: Limits = LIMITS,
+                 versions: Mapping[str, str] | None = None) -> None:
         self._session, self._settings, self._clock, self._latencies, self._host = session, settings, clock, latencies, host
         self._device, self._limits = device, limits
         self._began = clock.now()
+        self._versions = dict(versions or {})
         self._version = metadata.version("edgevoice")
         self._parts: dict[str, Callable[[], tuple[dict[str, Any], list[Alert]]]] = {}
 
@@ -87,6 +89,7 @@ class HealthMeter:
                         for stage in ("stt", "llm", "tts", "ears", "turn")},
             "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model,
                        "turn": settings.dialog.turn_model},
+            "model_versions": self._versions,
             "sound": {
                 "open": sound.device is None or sound.device.open, "losses": sound.device.losses if sound.device else 0,
                 "xruns_in": counters.xruns_in, "xruns_out": counters.xruns_out,
@@ -202,6 +205,7 @@ SCHEMA: Mapping[str, Any] = {
         "counts": {"type": "object", "additionalProperties": _COUNT, "description": "since the start"},
         "engines": {"type": "object", "additionalProperties": _ENGINE},
         "models": {"type": "object", "additionalProperties": {"type": "string"}},
+        "model_versions": {"type": "object", "additionalProperties": {"type": "string"}},
         "sound": _all(_N, "losses", "xruns_in", "xruns_out", "dropped_ms", "ring_ms", "late_worst_ms", open=_FLAG, erle_db=_OR_NOT,
                       echo_delay_ms=_OR_NOT, drift_ppm=_OR_NOT, memory_locked=_FLAG, fifo=_FLAG),
         "playout": _all(_N, "underruns", "underruns_per_minute", "depth_ms", "stretch_share", jitter_p95_ms=_OR_NOT),
@@ -211,6 +215,6 @@ SCHEMA: Mapping[str, Any] = {
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
         "mqtt": {"type": "object"}},
-    "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models", "sound",
-                 "playout", "speculation", "queues", "host", "last_error"]}
+    "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
+                 "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}
 """JSON Schema of a snapshot."""

@@ -85,6 +85,8 @@ def test_a_command_to_several_is_counted(port: int, capsys: pytest.CaptureFixtur
     assert run(port, "cmd", "say", "attic", "text=5", "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert told["outcome"] == "ok" and told["id"] == "attic"
+    assert [run(port, "cmd", "say", "attic", f"text={text}") for text in ("null", "true", '"quoted"')] == [0] * 3, "words as they are"
+    assert run(port, "cmd", "wake_word", "attic", 'words=["alexa"]', "sensitivity=0.5") == 0
 
 
 def test_who_does_not_answer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from edgevoice.pipeline.health import SCHEMA
 from edgevoice.settings import HealthSettings
 from tests.edges.conftest import device, settings_for, until
 
-LINE = re.compile(r'[a-z_]+[a-z0-9_]*(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+')
+LINE = re.compile(r'[a-z_]+[a-z0-9_]*(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+')
 
 
 def test_both_files_are_written_and_kept_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
