@@ -31,8 +31,8 @@ MARGIN = 14
 """columns kept free at the right of a reply, so that a word that comes in pieces is seldom broken"""
 
 _SHOWN = frozenset({
-    "state", "wake", "stt_partial", "stt_final", "llm_first_token", "llm_token", "llm_done", "routed", "tts_chunk", "barge_in_onset",
-    "barge_in_confirmed", "barge_in_rejected", "playback_end", "playback_silent", "underrun", "error", "cancel"})
+    "state", "wake", "stt_partial", "stt_final", "llm_first_token", "llm_token", "llm_done", "routed", "deed", "tts_chunk",
+    "barge_in_onset", "barge_in_confirmed", "barge_in_rejected", "playback_end", "playback_silent", "underrun", "error", "cancel"})
 _SHORT = {"speech_end_detected": "end seen", "endpoint": "wait", "stt_final": "text", "llm_first_token": "token", "tts_chunk": "clause",
           "tts_first_chunk": "sound", "playback_first_sample": "loudspeaker"}
 
@@ -134,7 +134,7 @@ class LiveView:
                 self._settled(_words(row, "text"))
             case "llm_first_token" | "llm_token":
                 self._written(str(row.get("text", "")), row.get("generation"))
-            case "routed" if row.get("text"):
+            case "routed" | "deed" if row.get("text"):
                 self._written(str(row["text"]), row.get("generation"))
             case "tts_chunk":
                 self._spoken(_words(row, "text"), row.get("generation"))

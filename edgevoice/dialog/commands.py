@@ -94,6 +94,14 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Do what the reply is about; it is told when that is done."""
+
+    generation: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Speak:
     """Say a fixed text: an announcement or an apology.  It is not part of the conversation's history."""
 
@@ -166,5 +174,5 @@ class ClearTimer:
     pass
 
 
-Command = (Listen | StopListening | Prefill | StartReply | Speculate | Confirm | Drop | Speak | SayAgain | Pause | Resume | Cancel
-           | Commit | Earcon | Filler | SetTimer | ClearTimer)
+Command = (Listen | StopListening | Prefill | StartReply | Speculate | Confirm | Drop | Act | Speak | SayAgain | Pause | Resume
+           | Cancel | Commit | Earcon | Filler | SetTimer | ClearTimer)

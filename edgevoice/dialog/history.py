@@ -5,6 +5,7 @@ Laws
 - Old turns leave whole, oldest first, when there are more than ``max_turns`` or more than ``max_tokens`` tokens; the system prompt
   never leaves.  What stays keeps its words, so the tokens of one prompt are a prefix of the next one's.
 - A reply that was interrupted stands as far as it was heard; inside a sentence it ends in ``CUT``, so that the model sees it was cut.
+- The answer to a deed that was begun stands whole, heard or not: it says what is so now.
 - A question whose answer was never heard (interrupted at once, empty, failed) is not lost: it is put before the next one.
 
 Sans-I/O: no thread, no clock.  Used from the loop only.

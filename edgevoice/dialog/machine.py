@@ -18,6 +18,7 @@ from typing import Literal
 
 from edgevoice.dialog.bargein import MEANT, Meaning, weigh
 from edgevoice.dialog.commands import (
+    Act,
     Cancel,
     ClearTimer,
     Command,
@@ -77,7 +78,7 @@ SAY_QUEUE = 8
 _BARGE_INS = frozenset({Kind.WORDS, Kind.SPEECH_LASTS, Kind.TURN_ENDED, Kind.TURN_STOP, Kind.WAKE})
 _SILENCING = frozenset({Kind.STOP, Kind.TURN_STOP})
 """whoever wants silence does not want to hear next what waits for a pause"""
-_OF_REPLY = frozenset({Kind.FIRST_AUDIO, Kind.DRAINED, Kind.REPLY_EMPTY})
+_OF_REPLY = frozenset({Kind.FIRST_AUDIO, Kind.DRAINED, Kind.REPLY_EMPTY, Kind.DEED})
 _OF_TURN = frozenset({Kind.WORDS, Kind.PARTIAL, Kind.LIKELY_END, Kind.SPEECH_RESUMED, Kind.TURN_ENDED, Kind.TURN_EMPTY, Kind.TURN_STOP})
 
 
@@ -93,6 +94,7 @@ class Machine:
         self.waiting: deque[Event] = deque(maxlen=SAY_QUEUE)
         self._alive = 0
         self._speaks_fixed = False
+        self._acted = 0
         self._newest = 0
         self._overheard = 0
         """turn of what is said over the reply"""
@@ -183,7 +185,7 @@ class Machine:
 
     def _stale(self, event: Event) -> bool:
         if event.kind in _OF_REPLY:
-            return event.generation != self._alive
+            return event.generation != self._alive or (event.kind is Kind.DEED and event.generation == self._acted)
         if event.kind in _OF_TURN:
             listened_to = self._overheard if self.state is State.HOLDING else self.turn
             return event.turn != listened_to or (event.kind is Kind.LIKELY_END and event.sample < self._resumed)
@@ -240,6 +242,11 @@ class Machine:
         self._user_text = event.text
         self._out.append(StartReply(self.generation, self.turn, event.text))
         self._await_sound()
+
+    def _act(self, _: Event) -> None:
+        """What is said from now on is not added to the words that are being carried out: nothing shall be done twice."""
+        self._user_text, self._acted = "", self.generation
+        self._out.append(Act(self.generation, self.turn))
 
     def _prefill(self, event: Event) -> None:
         self._out.append(Prefill(self.turn, event.text))

@@ -47,6 +47,8 @@ class Kind(StrEnum):
     FIRST_AUDIO = "first_audio"
     DRAINED = "drained"
     REPLY_EMPTY = "reply_empty"
+    DEED = "deed"
+    """the answer is something to be done"""
     FAILED = "failed"
     TIMEOUT = "timeout"
     STOP = "stop"
@@ -112,6 +114,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPECULATING, _K.SAY, _S.SPEAKING, ("drop", "stop_listening", "new_turn", "speak"), "urgent"),
     Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply")),
     Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING, ("heard_sound",)),
+    Row(_S.THINKING, _K.DEED, _S.THINKING, ("act",)),
     Row(_S.THINKING, _K.TIMEOUT, _S.THINKING, ("one_moment",)),
     Row(_S.THINKING, _K.SPEECH_CONFIRMED, _S.LISTENING, ("take_back", "listen_on")),
     Row(_S.THINKING, _K.WAKE, _S.LISTENING, ("take_back", "new_turn", "listen_after_wake")),

@@ -5,6 +5,9 @@ act, since everything they post carries its number.  A speculative reply is made
 provisional stream that no listener is told of; confirmed, the gate opens, the stream is settled and the listeners hear of it; dropped,
 it was never there but for what it cost (``speculation.py``).
 
+A reply that is a deed waits, speculative or not, until the machine orders it (``act``); dropped before, nothing was done.  From then on
+it is done whatever becomes of the reply, and its answer is history.
+
 Threads: ``played`` is called on the ears' thread, everything else on the loop's.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from edgevoice.dialog.commands import Event
 from edgevoice.dialog.facts import Facts
@@ -20,10 +24,12 @@ from edgevoice.dialog.history import History
 from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind, State
 from edgevoice.pipeline.brain import Brain, Read, ReadAhead, Think
+from edgevoice.pipeline.deeds import Deeds
 from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
 from edgevoice.rt.contract import Core, PlayEvent, Token
+from edgevoice.skills.deeds import Deed
 from edgevoice.skills.router import Router
 from edgevoice.trace import Trace
 
@@ -40,16 +46,22 @@ class _Reply:
     ledger: Ledger = field(default_factory=Ledger)
     effort: Effort | None = None
     """what a speculative reply costs"""
+    deed: Deed | None = None
+    """what is to be done first; the stream tells then what was"""
+    begun: bool = False
+    """the deed"""
+    over: bool = False
 
 
 class Replies:
     """Owned by the session.  ``post`` may be called on any thread."""
 
-    def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, post: Callable[[Event], None],
-                 trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None,
+    def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, deeds: Deeds,
+                 post: Callable[[Event], None], trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None,
                  router: Router | None = None) -> None:
         self.history = history
         self._facts, self._router = facts or Facts(), router
+        self._deeds = deeds
         self._reads_ahead = reads_ahead
         self._account = account
         self._reading = 0, ReadAhead()
@@ -80,8 +92,10 @@ class Replies:
 
     def answer(self, generation: int, turn: int, text: str) -> None:
         """Let the model answer ``text``."""
-        self._make(self._begin(generation, turn, user=self._facts.told_with(text)), text)
+        reply = self._begin(generation, turn, user=self._facts.told_with(text))
+        self._make(reply, text)
         self._tell(generation)
+        self._offer(reply)
 
     def speculate(self, generation: int, turn: int, text: str) -> None:
         """Let the model answer ``text``, unheard."""
@@ -99,6 +113,7 @@ class Replies:
         self._account.confirm(reply.effort)
         self._trace.emit("speculation_confirmed", turn=turn, generation=generation, queued=self._core.queued(generation))
         self._tell(generation)
+        self._offer(reply)
 
     def drop(self, generation: int, turn: int) -> None:
         """A speculative reply is none."""
@@ -109,6 +124,32 @@ class Replies:
         self._account.drop(reply.effort)
         self._trace.emit("speculation_dropped", turn=turn, generation=generation, tokens=reply.effort.tokens,
                          audio_s=round(reply.effort.audio_s, 3))
+
+    def act(self, generation: int) -> None:
+        """Begin the deed that the reply is about."""
+        reply = self._replies[generation]
+        assert reply.deed is not None
+        try:
+            self._utter(reply)
+        except queue.Full:  # nobody could hear of it
+            self._told_to_wait(generation, reply.stream.turn)
+            self._post(Event(Kind.FAILED, turn=reply.stream.turn, generation=generation))
+            return
+        reply.begun = True
+        self._deeds.begin(reply.deed, partial(self._done, reply), turn=reply.stream.turn, generation=generation)
+
+    def _done(self, reply: _Reply, answer: str) -> None:
+        if reply.over:
+            self.history.commit(reply.user or "", answer)
+            self._read_history(reply.stream.turn)
+        else:
+            reply.stream.delta(answer)
+            reply.stream.close("stop")
+
+    def _offer(self, reply: _Reply) -> None:
+        """Let the machine say when the deed begins, if it is one."""
+        if reply.deed is not None:
+            self._post(Event(Kind.DEED, turn=reply.stream.turn, generation=reply.stream.generation))
 
     def say(self, generation: int, turn: int, text: str) -> None:
         """Speak a text of ours, which is no part of the history."""
@@ -128,7 +169,13 @@ class Replies:
             self._trace.emit("barge_in_confirmed" if barge_in else "cancel", turn=turn, generation=generation)
         reply = self._replies.pop(generation, None)
         if reply is not None:
+            told = reply.stream.text
             reply.stream.close("cancelled")
+            reply.over = True
+            if reply.begun:  # its answer is history as soon as there is one
+                if told:
+                    self._done(reply, told)
+                return
         if heard and reply is not None and reply.user is not None:
             self.history.commit(reply.user, reply.ledger.heard(self._core.heard(generation)), interrupted=True)
             self._read_history(turn)
@@ -173,9 +220,10 @@ class Replies:
         """Set the workers to it."""
         generation, turn, stream = reply.stream.generation, reply.stream.turn, reply.stream
         try:
-            self._mouth.submit(Utter(generation, turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger, effort=reply.effort),
-                               timeout_s=0)
-            if self._by_skill(reply, words):
+            routed = self._by_skill(reply, words)
+            if reply.deed is None:  # otherwise there is nothing to be said before it is begun
+                self._utter(reply)
+            if routed:
                 return
             messages = self.history.messages(reply.user or words)
             self._brain.submit(Think(generation, turn, messages, reply.token, stream, words, reply.effort), timeout_s=0)
@@ -183,19 +231,26 @@ class Replies:
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.FAILED, turn=turn, generation=generation))
 
+    def _utter(self, reply: _Reply) -> None:
+        """Let the mouth follow the stream; ``queue.Full`` where an engine hangs."""
+        stream = reply.stream
+        self._mouth.submit(Utter(stream.generation, stream.turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger,
+                                 effort=reply.effort), timeout_s=0)
+
     def _by_skill(self, reply: _Reply, words: str) -> bool:
-        """Answer without the model, where a skill knows the answer; the model then hears of both by the history alone."""
+        """Answer without the model, where a skill has the words; the model then hears of both by the history alone."""
         if self._router is None:
             return False
         routed = self._router.route(words)
         stream = reply.stream
         self._trace.emit("routed", turn=stream.turn, generation=stream.generation, skill=routed.skill, why=routed.why,
-                         text=routed.answer or "")
-        if routed.answer is None:
+                         confidence=routed.confidence, text=routed.answer or "", deed=routed.deed.kind if routed.deed else "")
+        if routed.answer is None and routed.deed is None:
             return False
-        reply.user = words
-        stream.delta(routed.answer)
-        stream.close("stop")
+        reply.user, reply.deed = words, routed.deed
+        if routed.answer is not None:
+            stream.delta(routed.answer)
+            stream.close("stop")
         if reply.effort is not None:  # it would have told, before its answer, whether the words end here
             self.read_ahead(stream.turn, words, paused=True)
         return True

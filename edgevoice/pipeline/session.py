@@ -1,7 +1,8 @@
 """One conversation: the loop's thread, where everything is decided and nothing is computed.
 
 Theory: workers and the ears post events from their threads; the loop hands each to the machine and carries out the commands that come
-back.  Nothing else writes the conversation's state.  What a reply is made of, and how it begins and ends, is in ``replies.py``.
+back (``carry_out.py``).  Nothing else writes the conversation's state.  What a reply is made of, and how it begins and ends, is in
+``replies.py``.
 """
 
 from __future__ import annotations
@@ -12,28 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from edgevoice.clock import Clock, wall_clock
-from edgevoice.dialog.commands import (
-    Cancel,
-    ClearTimer,
-    Command,
-    Commit,
-    Confirm,
-    Drop,
-    Earcon,
-    Event,
-    Filler,
-    Listen,
-    Loudness,
-    Pause,
-    Prefill,
-    Resume,
-    SayAgain,
-    SetTimer,
-    Speak,
-    Speculate,
-    StartReply,
-    StopListening,
-)
+from edgevoice.dialog.commands import Event, Loudness, Speculate
 from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.machine import BargeIn, Machine, Policy
@@ -42,7 +22,8 @@ from edgevoice.engines.protocols import WakeWord
 from edgevoice.engines.threads import threads_for
 from edgevoice.pipeline.brain import Brain
 from edgevoice.pipeline.care import Care, EngineState, Loader
-from edgevoice.pipeline.earcons import earcons
+from edgevoice.pipeline.carry_out import CarryOut
+from edgevoice.pipeline.deeds import Deeds
 from edgevoice.pipeline.ears import Ears
 from edgevoice.pipeline.engines import Engines as Engines
 from edgevoice.pipeline.engines import Slots
@@ -59,7 +40,7 @@ from edgevoice.pipeline.wakes import Wakes
 from edgevoice.rt.contract import Channel, Core, Hops
 from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
-from edgevoice.skills.router import Router
+from edgevoice.skills.router import Router, Skill
 from edgevoice.trace import Trace
 
 _OF_MICROPHONE = frozenset({Kind.WAKE, Kind.SPEECH_START, Kind.SPEECH_CONFIRMED, Kind.SPEECH_LASTS, Kind.SPEECH_RESUMED})
@@ -76,11 +57,12 @@ class Session:
     ``may_rest``: the microphone is listened to in longer steps while nothing goes on; not for a device that waits for us.
     ``loaders``: engines are looked after, with these to get new ones (``care.py``), and fixed sentences are made ahead; not for a device
     that waits for us either, since engines may then take any time.
+    ``skills``: routes of the device's own, after those that every device has; ``deeds``: who does what they ask for.
     """
 
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
                  tap: Callable[[Hops], None] | None = None, may_rest: bool = False,
-                 loaders: Mapping[str, Loader] | None = None) -> None:
+                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), deeds: Deeds | None = None) -> None:
         dialog = settings.dialog
         self.machine = Machine(Policy(
             open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in),
@@ -90,7 +72,6 @@ class Session:
             one_moment_s=settings.faults.one_moment_s if loaders is not None else 0.0), affordable=lambda: self._account.affordable())
         self._core, self._trace, self._wake = core, trace, engines.wake
         self._far_wake = engines.far_wake
-        self._earcons = earcons(core.rate)
         faults = settings.faults
         slots = self._slots = Slots(engines)
         self._recognizer = Recognizer(slots.stt, self.post, trace, faults)
@@ -104,16 +85,19 @@ class Session:
                             audio=settings.audio, limits=faults, phrases=phrases)
         history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
         now = wall_clock(settings.skills.timezone)
-        self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.post, trace,
+        self.deeds = deeds or Deeds(trace)
+        """who acts on the outside"""
+        self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.deeds, self.post, trace,
                                 reads_ahead=dialog.speculation,
                                 facts=Facts(settings.llm.place, now if settings.llm.clock else None),
-                                router=Router(now) if settings.skills.enabled else None)
+                                router=Router(now, skills) if settings.skills.enabled else None)
         wakes = None if engines.wake is None else Wakes(engines.wake, engines.far_wake, core.rate)
         self._ears = Ears(core, engines.vad, wakes, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
                           cancel_echo=settings.audio.cancel_echo, may_rest=may_rest, turn_end=slots.turn_end)
         if dialog.endpointing == "semantic" and dialog.endpoint_language > 0:
             self._brain.ending = self._ears.heard_ending
+        self._carry_out = CarryOut(core, self._ears, self._mouth, self._replies, trace)
         self._care = None if loaders is None else Care(loaders, clock, trace, faults)
         self._caring: asyncio.Task[None] | None = None
         self._sound = SoundMeter(core, clock, lambda: self.playout, lambda: self._ears.wakes, allowed_late_ms=settings.audio.latency_ms)
@@ -143,6 +127,7 @@ class Session:
         if self._care is not None and self._caring is not None:
             self._caring.cancel()
             await self._care.end()
+        await self.deeds.end()
         parts = (self._ears, self._recognizer, self._brain, self._mouth)
         ended = await asyncio.gather(*(asyncio.to_thread(part.stop) for part in parts))
         return [type(part).__name__.lower() for part, ok in zip(parts, ended, strict=True) if not ok]
@@ -296,7 +281,7 @@ class Session:
             self.post(Event(Kind.UNHEARD))
         self._trace.emit("muted", muted=muted)
         if self.machine.policy.earcons:
-            self._core.earcon(self._earcons["muted" if muted else "unmuted"])
+            self._carry_out.earcon("muted" if muted else "unmuted")
 
     def set_volume(self, gain: float, channel: Channel | None = None) -> None:
         """0 to 4, of one channel or over all; ``ValueError`` otherwise."""
@@ -311,7 +296,7 @@ class Session:
         with self._count:
             if self._posted:
                 return False
-        quiet = self._ears.idle and self._recognizer.idle
+        quiet = self._ears.idle and self._recognizer.idle and self.deeds.idle
         if self._mouth.idle and self._brain.idle:
             return quiet
         generation = self._core.live.current()
@@ -327,7 +312,7 @@ class Session:
             before = self.machine.state
             commands = self.machine.handle(event)
             for command in commands:
-                self._do(command)
+                self._carry_out.do(command, self.machine.turn)
             if event.kind is Kind.LIKELY_END and event.turn == self.machine.turn and not any(isinstance(c, Speculate) for c in commands):
                 self._replies.read_ahead(event.turn, event.text, paused=True)
             if self.machine.state is not before:
@@ -338,54 +323,3 @@ class Session:
         finally:
             with self._count:
                 self._posted -= 1
-
-    def _fill(self, text: str) -> None:
-        """Let something be heard while the answer is not ready; it begins after that."""
-        samples = self._mouth.phrases.get(text)
-        if samples is not None:
-            taken = self._core.earcon(samples)
-            self._mouth.not_before = self._core.counters().captured + taken
-            self._trace.emit("earcon", name="one moment")
-
-    def _do(self, command: Command) -> None:
-        match command:
-            case Listen():
-                self._ears.listen(command)
-            case StopListening(turn):
-                self._ears.stop_listening(turn)
-                self._replies.stop_reading()
-            case Prefill(turn, text):
-                self._replies.read_ahead(turn, text)
-            case Speculate(generation, turn, text):
-                self._replies.speculate(generation, turn, text)
-            case Confirm(generation, turn):
-                self._replies.confirm(generation, turn)
-            case Drop(generation, turn):
-                self._replies.drop(generation, turn)
-            case StartReply(generation, turn, text):
-                self._replies.answer(generation, turn, text)
-            case Speak(generation, turn, text, channel):
-                if channel != "voice":
-                    self._core.announce(generation, channel)
-                self._replies.say(generation, turn, text)
-            case SayAgain(generation, turn, otherwise):
-                self._replies.say(generation, turn, self.history.last_answer or otherwise)
-            case Pause(generation):
-                self._trace.emit("barge_in_onset", turn=self.machine.turn, generation=generation)
-                self._core.pause(generation)
-            case Resume(generation):
-                self._trace.emit("barge_in_rejected", turn=self.machine.turn, generation=generation)
-                self._core.resume(generation)
-            case Cancel(generation, turn, heard, barge_in):
-                self._replies.cancel(generation, turn, heard=heard, barge_in=barge_in)
-            case Commit(generation):
-                self._replies.commit(generation)
-            case Filler(text):
-                self._fill(text)
-            case Earcon(name):
-                self._trace.emit("earcon", name=name)
-                self._core.earcon(self._earcons[name])
-            case SetTimer(seconds, timer):
-                self._ears.set_timer(seconds, timer)
-            case ClearTimer():
-                self._ears.clear_timer()

@@ -1,17 +1,21 @@
-"""Who answers: a skill, or the model.  The table is ``SKILLS``; the first that understands the question to its last word has it.
+"""Who answers: a skill, or the model.  ``Router.routes`` is the table; the first that understands the words has them.
 
-Theory: a skill is a pure function of the words and the time, and says ``None`` to everything it is not sure of.  There is no score to be
-weighed: an exact answer is right or it is none, and what no skill understands goes to the model.  Nothing here acts on the world, so that a
-question may be answered before it is known whether it has ended.
+Theory: a skill is a function of the words and the time, and says ``None`` to everything it is not sure of.  ``SKILLS`` are those that every
+device has, pure and sure: an exact answer is right or it is none.  A device adds routes of its own, which may look at what the device knows
+(its timers, the lights of the house) and come after these.  What no route understands goes to the model.
+
+Law: routing acts on nothing, so that words may be routed before it is known whether they have ended.  A skill that wants something done
+says which (``Deed``); it is begun once the turn is over and not before (``pipeline.replies``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from edgevoice.skills import abilities, conversions, dates, sums
+from edgevoice.skills.deeds import Deed
 from edgevoice.skills.hearing import hear
 
 MODEL = "model"
@@ -19,43 +23,72 @@ MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What was said: the ``text`` as it was written down, its ``words`` as ``hear`` leaves them (one at least), and the time (aware)."""
+
+    text: str
+    words: list[str]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a skill has for the words: an ``answer``, or a ``deed`` whose doer answers.  ``confidence`` 0 to 1; ``why`` for the trace."""
+
+    answer: str | None = None
+    deed: Deed | None = None
+    confidence: float = 1.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Skill:
-    """``answer`` of the words and the time (aware); ``None`` if they are not for it."""
+    """``answer`` in a sentence, by a deed, or in full as ``Found``; ``None`` if the words are not for it.  Any thread; quick."""
 
     name: str
     what: str
-    answer: Callable[[list[str], Callable[[], datetime]], str | None]
+    answer: Callable[[Asked], Found | Deed | str | None]
 
 
 SKILLS = (
-    Skill("clock", "time, date, weekdays, spans", lambda words, now: dates.answer(words, now())),
-    Skill("units", "one unit in another", lambda words, now: conversions.answer(words)),
-    Skill("sums", "arithmetic", lambda words, now: sums.answer(words)),
-    Skill("abilities", "what the device can do", lambda words, now: abilities.answer(words)))
+    Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now())),
+    Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words)),
+    Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words)),
+    Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words)))
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """``skill`` that has the question, or ``MODEL``; ``why``; the ``answer`` of a skill."""
+    """``skill`` that has the words, or ``MODEL``; ``why``; the ``answer`` of a skill, or the ``deed`` that it asks for."""
 
     skill: str
     why: str
     answer: str | None = None
+    deed: Deed | None = None
+    confidence: float = 1.0
 
 
 class Router:
     """``now`` gives the time on the clock of the zone that the device is in (aware); it is asked when a question is."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], further: Sequence[Skill] = ()) -> None:
         self._now = now
+        self.routes = (*SKILLS, *further)
 
     def route(self, text: str) -> Routed:
         """Under a millisecond, without side effects; any thread."""
         words = hear(text)
         if not words:
             return Routed(MODEL, "nothing that a skill is asked, or too long for it")
-        for skill in SKILLS:
-            answer = skill.answer(words, self._now)
-            if answer is not None:
-                return Routed(skill.name, f"understood to the last word: {skill.what}", answer)
+        asked = Asked(text, words, self._now)
+        for skill in self.routes:
+            found = skill.answer(asked)
+            if found is None:
+                continue
+            if isinstance(found, str):
+                found = Found(answer=found)
+            elif isinstance(found, Deed):
+                found = Found(deed=found)
+            return Routed(skill.name, found.why or f"understood to the last word: {skill.what}", found.answer, found.deed,
+                          found.confidence)
         return Routed(MODEL, "no skill understood it to the last word")

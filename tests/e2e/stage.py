@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from edgevoice import app
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Tts
@@ -14,6 +14,7 @@ from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
+from edgevoice.skills.router import Skill
 
 TRIES = 6
 POLL_S = 0.005
@@ -61,11 +62,11 @@ class Stage:
 
     def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
                  noise: Int16 | None = None, echo: Float32 | None = None,
-                 loaders: Mapping[str, Loader] | None = None) -> None:
+                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = ()) -> None:
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
         self.core = app.make_core(settings)
-        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders)
+        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills)
         self.device = ScriptedDevice(self.core, realtime=realtime, noise=noise, echo=echo, max_seconds=seconds)
         self.stuck: list[str] = []
 
