@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevoice import rt
+from edgevoice.audio import read, to_int16
 from edgevoice.clock import Clock, MonotonicClock
 from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
 from edgevoice.errors import EngineError, ModelError
@@ -182,6 +183,9 @@ def make_core(settings: Settings) -> Core:
 def make_device(settings: Settings, core: Core) -> Device:
     """The sound card that the settings name; a scripted device is made by whoever scripts it."""
     audio = settings.audio
+    if audio.backend == "virtual":
+        heard = to_int16(read(audio.input, audio.rate)) if audio.input else None
+        return rt.ScriptedDevice(core, noise=heard, max_seconds=0.0)  # what it plays is not kept
     make = rt.PyAudioDevice if audio.backend == "pyaudio" else rt.PortAudioDevice
     return make(core, input=audio.input, output=audio.output, latency_ms=audio.latency_ms, channels=audio.channels,
                 channel=audio.channel, clocks=audio.clocks)

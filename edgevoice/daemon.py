@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgevoice import journal
 from edgevoice.adapters.sdnotify import Notifier
 from edgevoice.errors import EXIT_OK, EXIT_RESTART, DeviceError, EngineError
 from edgevoice.settings import MqttSettings, Settings
@@ -66,14 +67,14 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     wanted = settings.audio.rate
     settings = app.fit_rate(settings)
     if settings.audio.rate != wanted:
-        tell(f"the sound card cannot do {wanted} Hz; it runs at {settings.audio.rate} Hz and is resampled")
+        tell(f"the sound card cannot do {wanted} Hz; it runs at {settings.audio.rate} Hz and is resampled", journal.NOTICE)
     core = app.make_core(settings)
     try:
         card = app.make_device(settings, core)
         card.start()  # before the engines are loaded: who has no microphone shall not wait to be told
         card.stop()
     except DeviceError as error:
-        tell(f"no sound yet: {error}; it is looked for until it comes")
+        tell(f"no sound yet: {error}; it is looked for until it comes", journal.WARNING)
     engines = await asyncio.to_thread(app.load_engines, settings, tell)
     if stop.is_set():
         engines.close()
@@ -101,7 +102,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
                 front = core.front()
                 if not core.locked or (front is not None and not front.fifo):
                     tell("no real-time rights here: sound may be lost while the machine is busy (allow RLIMIT_RTPRIO and RLIMIT_MEMLOCK; "
-                         "the systemd unit does)")
+                         "the systemd unit does)", journal.WARNING)
                 look = _Look(trace, lambda: session.sound(device.state))
                 heartbeat = Heartbeat(notifier, settings.audio.rate, well=f"listening; {how}")
                 tell(f"listening; {how}")
@@ -129,7 +130,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     if stuck:
         raise EngineError(f"did not end within 3 s: {', '.join(stuck)}")
     if restart.is_set():
-        tell("ends to be started afresh, as it was asked to")
+        tell("ends to be started afresh, as it was asked to", journal.NOTICE)
         return EXIT_RESTART
     return EXIT_OK
 
@@ -169,7 +170,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         if exporter is not None:
             exporter.cancel()
         if mqtt is not None and not await mqtt.stop():
-            tell("MQTT: the network did not let it say goodbye")
+            tell("MQTT: the network did not let it say goodbye", journal.WARNING)
 
 
 def _editions(settings: Settings) -> dict[str, str]:
@@ -186,7 +187,7 @@ def _mqtt(settings: MqttSettings, house: House) -> MqttAdapter | None:
         return None
     from edgevoice.adapters.mqtt import MqttAdapter
 
-    return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=tell)
+    return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=functools.partial(tell, priority=journal.WARNING))
 
 
 def state_folder(named: str) -> Path:
@@ -216,19 +217,20 @@ class _Look:
         away = health.device is not None and not health.device.open  # which is told as it happens
         found = {} if away else {alert.name: alert for alert in health.alerts}
         for name in found.keys() - self._told:
-            tell(found[name])
+            tell(found[name], journal.WARNING)
         self._told = set(found)
 
 
 def _sound_changed(trace: Trace, state: DeviceState) -> None:
     trace.emit("device", open=state.open, problem=state.problem, losses=state.losses, reopened=state.reopened)
     if not state.open:
-        tell(f"no sound: {state.problem}; looking for it")
+        tell(f"no sound: {state.problem}; looking for it", journal.WARNING)
     elif state.losses or state.reopened:
-        tell("the sound is back")
+        tell("the sound is back", journal.NOTICE)
 
 
-def tell(text: str) -> None:
-    """A line for a person; any thread."""
+def tell(text: str, priority: int = journal.INFO) -> None:
+    """A line for a person; any thread.  ``priority``: what the journal sorts it by."""
     with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
-        print(f"edgevoice: {text}", file=sys.stderr, flush=True)
+        sys.stderr.write(journal.line(text, priority, sys.stderr))
+        sys.stderr.flush()

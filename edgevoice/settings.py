@@ -26,8 +26,10 @@ def key(default: Any, doc: str, *, low: float | None = None, high: float | None 
 class AudioSettings:
     """Sound in and out."""
 
-    backend: str = key("portaudio", "which device table is used", choices=("portaudio", "pyaudio"))
-    input: str = key("", "input device: its index, or part of its name; empty for the system's default")
+    backend: str = key("portaudio", "which device table is used; virtual is a card that is not there, for tests",
+                       choices=("portaudio", "pyaudio", "virtual"))
+    input: str = key("", "input device: its index, or part of its name; empty for the system's default. Of the virtual card: a WAV file "
+                         "that its microphone hears again and again, or empty for silence")
     output: str = key("", "output device: its index, or part of its name; empty for the system's default")
     clocks: str = key(
         "auto", "microphone and loudspeaker on one clock or on two: auto takes one for a single device or ALSA card, two for other pairs. "
@@ -305,8 +307,8 @@ RULES = (
          lambda s: f"a hop must be whole frames, such as hop_ms = {_whole_hop_ms(s.audio.rate)}"),
     Rule(("audio.channel", "audio.channels"), lambda s: s.audio.channel > s.audio.channels,
          lambda s: f"is more than audio.channels ({s.audio.channels})", lambda s: "one of the channels that are captured is heard"),
-    Rule(("audio.clocks", "audio.backend"), lambda s: s.audio.clocks == "two" and s.audio.backend == "pyaudio",
-         lambda s: "cannot be done by pyaudio, which opens one stream", lambda s: 'set audio.backend = "portaudio"'),
+    Rule(("audio.clocks", "audio.backend"), lambda s: s.audio.clocks == "two" and s.audio.backend != "portaudio",
+         lambda s: f"cannot be done by {s.audio.backend}, which opens one stream", lambda s: 'set audio.backend = "portaudio"'),
     Rule(("audio.latency_ms", "audio.capture_ms"), lambda s: s.audio.latency_ms * 2 > s.audio.capture_ms,
          lambda s: f"is more than half of audio.capture_ms ({s.audio.capture_ms})",
          lambda s: "the capture ring must outlast a late device"),

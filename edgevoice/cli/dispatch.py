@@ -38,8 +38,8 @@ from edgevoice.errors import (
 )
 
 COMMANDS = (
-    "run", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "bench", "trace", "fleet",
-    "demo")
+    "run", "service", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "bench",
+    "trace", "fleet", "demo")
 """In the order in which a newcomer meets them."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
@@ -174,9 +174,11 @@ def _report(error: BaseException) -> int:
 
 
 def _say(*lines: str, code: int) -> int:
-    """Write each line to stderr, marked as ours; a line break inside one becomes a blank."""
+    """Write each line to stderr, marked as ours, or as an error where the journal reads it; a line break inside one becomes a blank."""
     try:
-        sys.stderr.write("".join(f"edgevoice: {' '.join(line.split())}\n" for line in lines))
+        from edgevoice import journal
+
+        sys.stderr.write("".join(journal.line(line, journal.ERROR, sys.stderr) for line in lines))
         sys.stderr.flush()
     except OSError:
         return code  # stderr is closed as well: the exit code is all that can still be told

@@ -10,6 +10,7 @@ import threading
 from typing import Any, Self, TextIO
 
 from edgevoice.cli import common
+from edgevoice.errors import EdgeVoiceError
 
 SUMMARY = "listen and answer until stopped: the daemon, in the foreground"
 EXAMPLE = "edgevoice run --config configs/pi5.toml"
@@ -24,11 +25,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from edgevoice.adapters.sdnotify import Notifier
+
+    try:
+        return _serve(args)
+    except EdgeVoiceError as error:
+        Notifier.of().status(f"stopped: {error}")  # stays in `systemctl status` until it is started again
+        raise
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from edgevoice import journal
     from edgevoice.daemon import serve
     from edgevoice.live_view import LiveView
 
     settings = common.settings(args)
-    with JsonView(sys.stdout) if args.json else LiveView(sys.stdout) as view:
+    with (JsonView(sys.stdout) if args.json else journal.JournalView() if journal.listens_to(sys.stdout)
+          else LiveView(sys.stdout)) as view:
         return serve(settings, view, config=args.config)
 
 

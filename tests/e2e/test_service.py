@@ -10,6 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from edgevoice import audio
+
 
 def until(systemd: socket.socket, line: str, within_s: float = 120.0) -> list[str]:
     """What it was told up to a line that begins so."""
@@ -22,16 +26,19 @@ def until(systemd: socket.socket, line: str, within_s: float = 120.0) -> list[st
 
 
 def test_ready_alive_and_stopping(tmp_path: Path) -> None:
+    config, heard = tmp_path / "virtual.toml", tmp_path / "room.wav"
+    audio.write_wav(heard, np.random.default_rng(1).normal(0.0, 30.0, 16_000).astype(np.int16), 16_000)
+    config.write_text(f'[audio]\nbackend = "virtual"\ninput = "{heard}"\n', encoding="utf-8")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         environment = dict(os.environ) | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "PULSE_SERVER": "/nowhere",
                                           "XDG_RUNTIME_DIR": str(tmp_path)}
-        daemon = subprocess.Popen([sys.executable, "-m", "edgevoice", "run", "--json"], stdout=subprocess.DEVNULL,
+        daemon = subprocess.Popen([sys.executable, "-m", "edgevoice", "run", "--json", "--config", config], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL, env=environment)
         try:
             begun = until(systemd, "READY=1")
             assert begun[0] == "STATUS=starting" and "STATUS=beginning to listen" in begun
-            assert until(systemd, "STATUS=")[-1].startswith(("STATUS=listening; say", "STATUS=no sound: "))
+            assert until(systemd, "STATUS=")[-1].startswith("STATUS=listening; say")
             for _ in range(3):
                 until(systemd, "WATCHDOG=1", 30.0)
             daemon.send_signal(signal.SIGTERM)
@@ -40,3 +47,14 @@ def test_ready_alive_and_stopping(tmp_path: Path) -> None:
         finally:
             daemon.kill()
             daemon.wait()
+
+
+def test_a_configuration_that_is_wrong_is_told_to_systemd(tmp_path: Path) -> None:
+    config = tmp_path / "wrong.toml"
+    config.write_text("[audio]\nrate = 5\n", encoding="utf-8")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        environment = dict(os.environ) | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        made = subprocess.run([sys.executable, "-m", "edgevoice", "run", "--config", config], capture_output=True, text=True,
+                              env=environment, timeout=60)
+        assert made.returncode == 3 and "audio.rate = 5" in until(systemd, "STATUS=stopped: ")[-1]
