@@ -138,6 +138,11 @@ class Controls:
 
     # What is set.
 
+    @property
+    def volume_now(self) -> float:
+        """The gain of all sound."""
+        return self._volumes[None]
+
     def volume(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         channel = cast("Channel | None", arguments.get("channel"))
         self._volumes[channel] = float(arguments["volume"])

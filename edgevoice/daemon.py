@@ -142,6 +142,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     from edgevoice import app
     from edgevoice.adapters import metrics
     from edgevoice.controls import Controls
+    from edgevoice.doers import Doers
     from edgevoice.engines.exchange import ExchangeableWake
     from edgevoice.host import Host
     from edgevoice.pipeline.health import HealthMeter
@@ -156,6 +157,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart,
                         far_wake=far_wake, load_far_wake=functools.partial(app.open_wake, far_end=True))
     mqtt = _mqtt(settings.mqtt, controls)
+    Doers(controls, latencies, broker=mqtt is not None).register(session.deeds)
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
         mqtt.start()

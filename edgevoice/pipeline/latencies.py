@@ -37,6 +37,8 @@ class Latencies:
         self._errors: collections.Counter[str] = collections.Counter()
         self._last_error: dict[str, Any] | None = None
         self._failing: set[str] = set()
+        self._stages: dict[str, float] = {}
+        self._last: dict[str, float] | None = None
 
     def on_event(self, row: Mapping[str, Any]) -> None:
         event = row["event"]
@@ -49,6 +51,7 @@ class Latencies:
                 case "endpoint":
                     moments = self._of(row)
                     moments["over"], moments["last_speech"] = row["t"], row["last_speech"]
+                    self._stages = {}
                     self._add("wait", row["t"], (row["sample"] - row["last_speech"]) / self._rate)
                 case "stt_final":
                     self._stage(row, "text", "over", "text")
@@ -66,12 +69,15 @@ class Latencies:
                 case "tts_first_chunk":
                     self._stage(row, "first_sound", "token", "sound")
                     self._failing.discard("tts")
+                case "deed" if row.get("done"):
+                    self._failing.discard("deed")
                 case "playback_first_sample":
                     moments = self._of(row)
                     if "sound" in moments:
                         self._stage(row, "loudspeaker", "sound", "played")
                     if (last := moments.pop("last_speech", None)) is not None and "sample" in row:
                         self._add("voice_to_voice", row["t"], (row["sample"] - last) / self._rate)
+                        self._last, self._stages = self._stages, {}
                 case "error":
                     stage = str(row.get("stage", ""))
                     self._errors[stage] += 1
@@ -102,6 +108,12 @@ class Latencies:
         with self._lock:
             return self._last_error
 
+    @property
+    def last(self) -> dict[str, float] | None:
+        """Seconds of each stage of the last answer that was heard to spoken words."""
+        with self._lock:
+            return self._last
+
     def document(self, now: float) -> dict[str, dict[str, float]]:
         """Of each stage that was seen lately: p50, p90 and p99 in ms, and of how many."""
         made = {}
@@ -131,3 +143,4 @@ class Latencies:
 
     def _add(self, stage: str, t: float, seconds: float) -> None:
         self._values[stage].append((t, seconds))
+        self._stages[stage] = seconds

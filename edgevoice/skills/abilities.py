@@ -8,6 +8,7 @@ _ASKED = frozenset((
     "what are you capable of", "what can you do for me", "what can you help me with", "what can you help with", "what all can you do",
     "how can you help me", "what things can you do", "what are your abilities", "what else can you do"))
 _ANSWER = ("I tell the time and the date, do sums, and turn one unit into another; those answers are exact. "
+           "I change my volume, mute myself, and tell how I am and why I was slow. "
            "You can also just talk with me, but I may be wrong about facts. Say stop, and I am quiet.")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgevoice.skills import abilities, conversions, dates, sums
+from edgevoice.skills import abilities, conversions, dates, device, sums
 from edgevoice.skills.deeds import Deed
 from edgevoice.skills.hearing import hear
 
@@ -54,6 +54,7 @@ SKILLS = (
     Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now())),
     Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words)),
     Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words)),
+    Skill("device", "the device's own volume, microphone, health and pace", lambda asked: device.asked(asked.words)),
     Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words)))
 
 

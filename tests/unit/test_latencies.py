@@ -26,6 +26,12 @@ def test_each_stage_is_what_it_was_made_to_be(seen: Latencies) -> None:
     assert all(stage["p50"] <= stage["p90"] <= stage["p99"] for stage in stages.values())
 
 
+def test_the_last_answer_is_told_by_itself(seen: Latencies) -> None:
+    last = seen.last
+    assert last is not None and last["voice_to_voice"] == pytest.approx(0.91, abs=0.03) and last["wait"] == pytest.approx(0.45, abs=0.02)
+    assert last["first_token"] == pytest.approx(0.05, abs=0.01) and last["first_sound"] == pytest.approx(0.3, abs=0.01)
+
+
 def test_what_happened_is_counted(seen: Latencies) -> None:
     assert seen.counts == {"wakes": 1, "turns": 4, "replies": 3, "barge_ins": 1, "false_starts": 0, "cancelled": 0, "errors": 0,
                            "underruns": 0}

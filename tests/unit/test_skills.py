@@ -166,7 +166,7 @@ def test_a_decision_takes_less_than_a_millisecond() -> None:
 
 
 def test_the_table_says_what_each_skill_is_for() -> None:
-    assert [skill.name for skill in SKILLS] == ["clock", "units", "sums", "abilities"] and all(skill.what for skill in SKILLS)
+    assert [skill.name for skill in SKILLS] == ["clock", "units", "sums", "device", "abilities"] and all(skill.what for skill in SKILLS)
     assert Router(lambda: SATURDAY).route("nine minus two").why == "understood to the last word: arithmetic"
 
 
