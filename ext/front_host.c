@@ -9,16 +9,25 @@
 #include "host.h"
 
 #define PRIORITY 5 /* SCHED_FIFO, below every sound device's own */
+#define REST 4     /* looks that are left out while nothing goes on: two hops, a fraction of the shortest speech that counts */
+#define HURRY 1000000u /* ns; who looks more often than this has a device that waits for it */
 
 struct ev_front_thread {
     pthread_t thread;
     ev_front *front;
 };
 
+/* Until the next look.  While nobody is heard and no reply lives, what comes next may wait a little. */
+static uint64_t nap_ns(const ev_front *front)
+{
+    uint64_t poll = atomic_load_explicit(&front->rt->poll_ns, memory_order_relaxed);
+    bool quiet = !front->speaking && !front->run && ev_live_current(front->rt->live) == 0;
+    return quiet && poll >= HURRY ? REST * poll : poll;
+}
+
 static void *drive(void *argument)
 {
     ev_front *front = ((ev_front_thread *)argument)->front;
-    ev_rt *rt = front->rt;
     while (!atomic_load_explicit(&front->stop, memory_order_acquire)) {
         uint64_t start = ev_now();
         while (ev_front_step(front)) {
@@ -29,7 +38,7 @@ static void *drive(void *argument)
             if (took > atomic_load_explicit(&front->busy_most_ns, memory_order_relaxed))
                 atomic_store_explicit(&front->busy_most_ns, took, memory_order_relaxed);
         }
-        ev_nap(atomic_load_explicit(&rt->poll_ns, memory_order_relaxed));
+        ev_nap(nap_ns(front));
     }
     return NULL;
 }

@@ -38,12 +38,12 @@ def question(engines: Engines, tmp_path: Path) -> Path:
 
 @pytest.mark.pulse
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
-@pytest.mark.parametrize("backend", ["portaudio", "pyaudio"])
-def test_a_spoken_question_is_answered_aloud(question: Path, tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize(("backend", "clocks"), [("portaudio", "auto"), ("portaudio", "two"), ("pyaudio", "auto")])
+def test_a_spoken_question_is_answered_aloud(question: Path, tmp_path: Path, backend: str, clocks: str) -> None:
     config = tmp_path / "c.toml"
     limits = ("stt_s", "first_token_s", "next_token_s", "first_audio_s", "next_audio_s", "one_moment_s")
     patience = "".join(f"{key} = 60.0\n" for key in limits)
-    config.write_text(f'[audio]\nbackend = "{backend}"\n[llm]\nmax_tokens = 20\n[faults]\n{patience}', encoding="utf-8")
+    config.write_text(f'[audio]\nbackend = "{backend}"\nclocks = "{clocks}"\n[llm]\nmax_tokens = 20\n[faults]\n{patience}', encoding="utf-8")
     with PulseServer(tmp_path / "server", apart=True) as server:
         environment = {**server.environment, "EDGEVOICE_MODELS": str(default_root(PathSettings())), "PYTHONPATH": str(ROOT)}
         recording = tmp_path / "speaker.raw"
@@ -77,6 +77,7 @@ def test_a_spoken_question_is_answered_aloud(question: Path, tmp_path: Path, bac
     health = [event for event in events.rows if event["event"] == "health"][-1]
     assert health["device"]["open"] and health["front"]["hops"] > 0 and health["counters"]["captured"] > 0
     assert sum(health["lateness"]["callbacks"].values()) > 0, "the device tells its time"
+    assert (health["device"]["clocks"] is not None) is (clocks == "two")
     heard = np.frombuffer(recording.read_bytes(), np.int16).astype(np.float64)
     end = next(event for event in events.rows if event["event"] == "playback_end")
     loud = np.abs(heard) > 300
