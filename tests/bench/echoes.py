@@ -1,8 +1,9 @@
 """Rooms in which a device hears its own loudspeaker, and users who talk over it: seeded, with exact labels.
 
 Theory: the far end is speech with pauses; the echo is that speech through a simulated room (``edgevoice.room``) behind a bulk delay of
-20 to 250 ms.  A ``Scene`` may have a loudspeaker that clips softly, a clock that drifts by 200 ppm, or a path that changes halfway: other
-room, other delay.  Users' clips have measured edges; ``snr_db`` is a clip's speech level over that of the echo.
+20 to 250 ms.  A ``Scene`` may have a loudspeaker that clips softly, a clock that drifts by 200 ppm, a path that changes halfway (other
+room, other delay), or two cards whose clocks drift, with the core's converter between them.  Users' clips have measured edges;
+``snr_db`` is a clip's speech level over that of the echo.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from typing import Literal
 import numpy as np
 
 from edgevoice import room
-from edgevoice.audio import read, to_int16
+from edgevoice.audio import read, to_float32, to_int16
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16
-from edgevoice.rt._core import Core
+from edgevoice.rt._core import Asrc, Core
 from edgevoice.rt.contract import VAD_FRAME, FrontState
 
-Kind = Literal["plain", "clipping", "drift", "change"]
-KINDS: tuple[Kind, ...] = ("plain", "clipping", "drift", "change")
+Kind = Literal["plain", "clipping", "drift", "change", "two cards"]
+KINDS: tuple[Kind, ...] = ("plain", "clipping", "drift", "change", "two cards")
 FAR_DB = -20.0
 DRIFT_PPM = 200.0
+LATE_S = 0.002
+"""the most by which a card's callback is late"""
+CONVERTER_MS = 40.0
+"""the most that the converter adds to the way of the echo"""
+RUNNING_S = 60.0
+"""for which the two cards have run in silence: a device begins to listen long before it speaks"""
 QUIET_S = 2.0
 """between two users"""
 FIRST_S = 6.0
@@ -63,12 +70,14 @@ def scene(seed: int, kind: Kind, sentences: Sequence[Float32], seconds: float, c
     """With ``commands`` (a folder with clips and ``edges.json``), users talk over the reply, 0 to 10 dB over the echo's level."""
     chance = np.random.default_rng((seed, 7))
     far = far_end(seed, sentences, seconds)
-    delay = chance.uniform(20.0, 250.0)
+    delay = chance.uniform(20.0, 250.0 if kind != "two cards" else 250.0 - CONVERTER_MS)
     rt60 = chance.uniform(0.15, 0.5)
     source = far
     if kind == "clipping":
         limit = 0.7 * float(np.abs(far).max())
         source = (limit * np.tanh(far / limit)).astype(np.float32)
+    if kind == "two cards":
+        source = two_cards(seed, far, DRIFT_PPM if seed % 2 else -DRIFT_PPM)
     echo = _through(source, seed, delay, rt60, chance.uniform(0.3, 1.5))
     if kind == "change":
         other_delay = float(np.clip(delay + chance.uniform(-60.0, 60.0), 20.0, 250.0))
@@ -81,6 +90,23 @@ def scene(seed: int, kind: Kind, sentences: Sequence[Float32], seconds: float, c
     near = room.at_level(echo, SPEECH_RATE, level) + room.noise(seed, len(echo), SPEECH_RATE, chance.uniform(-75.0, -50.0))
     users = _talk_over(near, chance, level, commands) if commands is not None else ()
     return Scene(to_int16(far[:len(near)]), to_int16(np.clip(near, -1.0, 1.0)), users, delay)
+
+
+def two_cards(seed: int, far: Float32, ppm: float) -> Float32:
+    """``far`` as a loudspeaker on a card of its own plays it, whose clock is ``ppm`` fast, on the microphone's clock and as long as there
+    is sound on both; drawn together by the core's converter from callbacks that come up to ``LATE_S`` late."""
+    chance = np.random.default_rng((seed, 9))
+    period, last_s = SPEECH_RATE // 100, 0.01
+    asrc = Asrc(SPEECH_RATE, period)
+    given = to_int16(np.concatenate([np.zeros(int(RUNNING_S * SPEECH_RATE), np.float32), far]))
+    pushed, played = 0, []
+    for pulled in range(1, len(given) // period + 1):
+        due = pulled * last_s / (1.0 + ppm * 1e-6) + last_s / 3.0
+        while pushed * last_s + last_s <= due and (pushed + 1) * period <= len(given):
+            asrc.push(given[pushed * period:(pushed + 1) * period], 1.0 + (pushed + 1) * last_s + LATE_S * chance.random() ** 2)
+            pushed += 1
+        played.append(asrc.pull(period, 1.0 + due + LATE_S * chance.random() ** 2))
+    return drifted(to_float32(np.concatenate(played)), ppm)[int(RUNNING_S * SPEECH_RATE):]
 
 
 def drifted(sound: Float32, ppm: float) -> Float32:
@@ -180,4 +206,4 @@ def erle_db(near: Int16, clean: Float32, start_s: float, end_s: float) -> float:
     return float(20.0 * np.log10(_rms(near[a:b].astype(np.float32) / np.float32(32768.0)) / _rms(clean[a:b])))
 
 
-__all__ = ["KINDS", "VAD_FRAME", "Judged", "Kind", "Scene", "User", "drifted", "erle_db", "far_end", "scene", "through_front"]
+__all__ = ["KINDS", "VAD_FRAME", "Judged", "Kind", "Scene", "User", "drifted", "erle_db", "far_end", "scene", "through_front", "two_cards"]
