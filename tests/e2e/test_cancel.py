@@ -1,4 +1,4 @@
-"""200 cancels at random moments of a conversation: silence each time, nothing stuck, nothing leaked, the next turn fine."""
+"""Cancels at random moments of a conversation (200 in `make test-all`): silence each time, nothing stuck, nothing leaked, the next turn fine."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
 from tests.e2e.stage import Stage
 
-CANCELS = 200
+FEW, MANY = 50, 200
 QUESTIONS = ("Why is the sky blue?", "Tell me a story about a dragon.", "Hello.", "What can I cook with rice and eggs?")
 SILENT_WITHIN_S = 0.020
 """a period of 10 ms that may already be on its way, and a fade of 5"""
 
 
-async def cancels(settings: Settings, engines: Engines, seed: int) -> tuple[Stage, list[tuple[str, int, int]]]:
+async def cancels(settings: Settings, engines: Engines, seed: int, count: int) -> tuple[Stage, list[tuple[str, int, int]]]:
     chance = random.Random(seed)
     rows: list[tuple[str, int, int]] = []
     async with Stage(settings, engines) as stage:
-        for k in range(CANCELS):
+        for k in range(count):
             stage.session.ask(chance.choice(QUESTIONS))
             if chance.random() < 0.5:  # a moment of computing: prefill, decode, synthesis of the first clause
                 await asyncio.sleep(chance.random() * 0.5)
@@ -55,9 +55,10 @@ def played_or_over(stage: Stage, generation: int, frames: int) -> bool:
 
 
 @pytest.mark.timeout(1500)
-def test_random_cancels(settings: Settings, engines: Engines) -> None:
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_random_cancels(settings: Settings, engines: Engines, count: int) -> None:
     threads = threading.active_count()
-    stage, rows = asyncio.run(cancels(settings, engines, seed=20))
+    stage, rows = asyncio.run(cancels(settings, engines, seed=20, count=count))
     _, speaker = stage.device.recording()
     assert stage.stuck == []
     for k, (state, cut, end) in enumerate(rows):
