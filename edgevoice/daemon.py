@@ -24,6 +24,8 @@ from edgevoice.settings import MqttSettings, Settings
 
 if TYPE_CHECKING:
     from edgevoice.adapters.mqtt import House, MqttAdapter
+    from edgevoice.adapters.mqtt.home import HomeLink
+    from edgevoice.household import Household
     from edgevoice.pipeline.session import Session
     from edgevoice.pipeline.sound_health import SoundHealth
     from edgevoice.rt import DeviceState, SupervisedDevice
@@ -55,6 +57,7 @@ def serve(settings: Settings, view: View, *, seconds: float | None = None, out: 
 async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None, config: Path | None) -> int:
     from edgevoice import app
     from edgevoice.heartbeat import Beat, Heartbeat
+    from edgevoice.household import Household
     from edgevoice.pipeline.session import Session
     from edgevoice.recording import Recorder
     from edgevoice.rt import SupervisedDevice
@@ -75,6 +78,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
         card.stop()
     except DeviceError as error:
         tell(f"no sound yet: {error}; it is looked for until it comes", journal.WARNING)
+    household = await asyncio.to_thread(Household.of, settings)
     engines = await asyncio.to_thread(app.load_engines, settings, tell)
     if stop.is_set():
         engines.close()
@@ -85,7 +89,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     device = SupervisedDevice(core, lambda: app.make_device(settings, core), lambda state: _sound_changed(trace, state))
     recorder = Recorder(settings.audio.rate) if out is not None else None
     session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True,
-                      loaders=app.loaders(settings))
+                      loaders=app.loaders(settings), skills=() if household is None else (household.skill,))
     stuck: list[str] = []
     until = None if seconds is None else time.monotonic() + seconds
 
@@ -96,7 +100,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     try:
         with app.running(device):
             await session.start()
-            async with edges(session, settings, trace, device, config=config, restart=ask_restart):
+            async with edges(session, settings, trace, device, config=config, restart=ask_restart, household=household):
                 app.announce(trace, settings, core.counters().captured)
                 how = f"say \"{settings.wake.words[0].replace('_', ' ')}\"" if settings.wake.enabled and settings.wake.words else "speak"
                 front = core.front()
@@ -137,8 +141,9 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
 
 @contextlib.asynccontextmanager
 async def edges(session: Session, settings: Settings, trace: Trace, device: SupervisedDevice | None = None, *, config: Path | None = None,
-                restart: Callable[[], None] | None = None) -> Any:
-    """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one."""
+                restart: Callable[[], None] | None = None, household: Household | None = None) -> Any:
+    """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one.  ``household``:
+    the house that ``session`` is spoken to about."""
     from edgevoice import app
     from edgevoice.adapters import metrics
     from edgevoice.controls import Controls
@@ -156,7 +161,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     far_wake = session.far_wake if isinstance(session.far_wake, ExchangeableWake) else None
     controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart,
                         far_wake=far_wake, load_far_wake=functools.partial(app.open_wake, far_end=True))
-    mqtt = _mqtt(settings.mqtt, controls)
+    link = None if household is None else _home_link(settings, household, session)
+    mqtt = _mqtt(settings.mqtt, controls, link)
     Doers(controls, latencies, broker=mqtt is not None).register(session.deeds)
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
@@ -171,6 +177,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     finally:
         if exporter is not None:
             exporter.cancel()
+        if link is not None:
+            link.close()
         if mqtt is not None and not await mqtt.stop():
             tell("MQTT: the network did not let it say goodbye", journal.WARNING)
 
@@ -184,12 +192,24 @@ def _editions(settings: Settings) -> dict[str, str]:
         "turn": settings.dialog.turn_model})
 
 
-def _mqtt(settings: MqttSettings, house: House) -> MqttAdapter | None:
+def _mqtt(settings: MqttSettings, house: House, home: HomeLink | None) -> MqttAdapter | None:
     if not settings.host:
         return None
     from edgevoice.adapters.mqtt import MqttAdapter
 
-    return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=functools.partial(tell, priority=journal.WARNING))
+    return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=functools.partial(tell, priority=journal.WARNING),
+                       home=home)
+
+
+def _home_link(settings: Settings, household: Household, session: Session) -> HomeLink:
+    """The household's way to its house."""
+    from edgevoice.adapters.mqtt.home import HomeLink
+
+    link = HomeLink(household.house, prefix=settings.mqtt.discovery_prefix, own=settings.mqtt.prefix, learn=settings.home.learn,
+                    confirm=tuple(settings.home.confirm), settled=household.talk.warm)
+    household.keeper.way = link
+    household.serve(session.deeds)
+    return link
 
 
 def state_folder(named: str) -> Path:

@@ -202,6 +202,19 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeSettings:
+    """The house that can be spoken to, over the broker of [mqtt]."""
+
+    learn: bool = key(True, "learn what there is from Home Assistant's discovery topics (mqtt.discovery_prefix)")
+    file: str = key("", "TOML file of rooms, things and intents of your own; empty for none")
+    area: str = key("", "room that the device stands in: \"the lights\" are that room's; empty to be asked")
+    sentences: str = key("", "folder of YAML files with sentences of your own; empty for none")
+    forgiving: bool = key(True, "put right what speech to text may have misheard of names and commands; never for what confirm is about")
+    confirm: list[str] = key([], "names of things to confirm by voice, besides locks, alarms, ovens, garage and house doors")
+    answer_s: float = key(1.0, "how long a thing may take to tell its new state", low=0.1, high=3.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class FaultSettings:
     """How long an engine may take before somebody is told, and what is done about engines that fail."""
 
@@ -267,6 +280,7 @@ class Settings:
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    home: HomeSettings = field(default_factory=HomeSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)

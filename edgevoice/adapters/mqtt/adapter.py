@@ -22,6 +22,7 @@ from typing import Any
 
 from edgevoice.adapters.mqtt import discovery, events
 from edgevoice.adapters.mqtt.commands import Commands, dumps
+from edgevoice.adapters.mqtt.home import HomeLink
 from edgevoice.adapters.mqtt.house import Failed, House, Verb
 from edgevoice.adapters.mqtt.link import Broker, Calls, Incoming, Link, Message
 from edgevoice.adapters.mqtt.replies import Replies
@@ -51,11 +52,11 @@ _CHANGES_STATE = frozenset({"state", "muted", "volume", "device", "session", "se
 
 class MqttAdapter:
     """``start`` and ``stop`` on the loop's thread.  ``folder`` keeps events while the broker is away, ``None`` in memory alone.
-    ``told`` is called on the connection's thread with what a person should know of it."""
+    ``told`` is called on the connection's thread with what a person should know of it; ``home`` is the house that is spoken about."""
 
     def __init__(self, settings: MqttSettings, house: House, *, folder: Path | None = None,
-                 told: Callable[[str], None] = lambda text: None) -> None:
-        self._settings, self._house, self._told = settings, house, told
+                 told: Callable[[str], None] = lambda text: None, home: HomeLink | None = None) -> None:
+        self._settings, self._house, self._told, self._home_link = settings, house, told, home
         self.topics = Topics(settings.prefix, settings.id or own_id())
         self._loop = asyncio.get_running_loop()
         self._boot = secrets.token_hex(4)
@@ -85,6 +86,8 @@ class MqttAdapter:
         calls = Calls(self._connected, self._received, self._turn, self._store.acked, self._lost, self._problem)
         will = Message(self.topics.availability, OFFLINE.encode(), qos=1, retain=True, json=False)
         self._link = Link(broker(settings, self.topics.id), calls, will=will, subscriptions=self._subscriptions())
+        if home is not None:
+            home.attach(self._link)
 
     def start(self) -> None:
         self._house.listen_to(self._on_row)
@@ -179,7 +182,7 @@ class MqttAdapter:
 
     def _subscriptions(self) -> tuple[str, ...]:
         home = (self._home,) if self._settings.discovery else ()
-        return (self.topics.commands, *home)
+        return (self.topics.commands, *home, *(self._home_link.subscriptions() if self._home_link is not None else ()))
 
     @property
     def _home(self) -> str:
@@ -196,6 +199,8 @@ class MqttAdapter:
     def _lost(self, messages: list[Message]) -> None:
         """What a broken connection left: events are the store's, results go first, what is retained is published anew."""
         now = time.monotonic()
+        if self._home_link is not None:
+            self._home_link.lost()
         for message in reversed(messages):
             if not message.key and not message.retain:
                 self._answers.appendleft((now, message))
@@ -204,6 +209,8 @@ class MqttAdapter:
         self._told(f"MQTT: {problem}" if problem else f"MQTT: connected to {self._settings.host} as {self.topics.root}")
 
     def _received(self, message: Incoming) -> None:
+        if self._home_link is not None and self._home_link.take(message):
+            return
         if message.topic != self._home:
             self._commands.take(message)
         elif message.payload == b"online" and self._find_due is not None:
@@ -226,6 +233,8 @@ class MqttAdapter:
                 self._loop.call_soon_threadsafe(self._look_at_health)
         if not self._link.connected:
             return 1.0
+        if self._home_link is not None:
+            self._home_link.turn()
         while self._answers:
             since, message = self._answers.popleft()
             if now - since < RESULT_S:

@@ -1,0 +1,112 @@
+"""What may have been said instead of what was written down: ``Forgiving.corrections``.
+
+Theory: a recognizer slips in two ways.  Some slips are of everybody's ("turn of", "lice"): ``SLIPS`` undoes them.  Others turn a name of
+this house into words that sound like it: where a sentence has words that belong to no command and no name, what sounds most like them is
+put in their place, a name as a whole or a single word of commands.  Whatever comes out is tried as a sentence like any other.
+
+Law: nothing here decides: who asks must never act on a guarded thing by a sentence that was corrected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from edgevoice.home.sounds import Sound, alike
+
+ENOUGH = 0.7
+"""likeness from which on words may have been a name"""
+SURE = 0.8
+"""the same for words that are known by themselves, and for short names"""
+LONG = 6
+"""sounds of a name that is not short"""
+MOST_SPAN = 4
+"""words that a name may have become"""
+MOST = 6
+"""corrections that are tried"""
+
+SLIPS = tuple((re.compile(pattern), right) for pattern, right in (
+    (r"^(?:and |a |the |so |uh |um |oh )+(?=(?:turn|switch|set|open|close|dim|make|is|are)\b)", ""),
+    (r"\b(?:turned|turns|turning|tern|term|torn|tune|during|churn|darn|turner) (?=(?:on|off|of|up|down|the|all|every)\b)", "turn "),
+    (r"\b(?:switched|which|witch|swish) (?=(?:on|off|of)\b)", "switch "),
+    (r"\b(turn|switch) (?:of|off of|oft|soft|up off|our|or)(?= (?:the|all|my|every|\w+ (?:light|lamp|fan)))", r"\1 off"),
+    (r"\b(turn|switch) of\b", r"\1 off"), (r"\b(turn|switch) (?:an|and|in|own|one|un|arm|aunt)\b", r"\1 on"),
+    (r"\bturnoff\b", "turn off"), (r"\bturn on the (.+) off$", r"turn the \1 off"),
+    (r"\b(light|lights|lamp|lamps|fan|switch) (?:of|oft|or|on off)$", r"\1 off"),
+    (r"\b(light|lights|lamp|lamps|fan|switch) (?:an|own|in)$", r"\1 on"),
+    (r"\b(?:lice|light's|lites|lied|lie|lies|likes|lightes|rights|nights|flights|lates|lads|lights')\b", "lights"),
+    (r"\b(?:lite|right|night|like)\b(?= (?:on|off|to)\b|$)", "light"),
+    (r"\b(?:lambs|lamb|land|lump)\b(?= (?:on|off|to)\b|$)", "lamp"),
+    (r"\b(?:clothes|closed|cloth|closes|clothe) (?=the\b|all\b)", "close "),
+    (r"\b(?:opened|opens|opening|oh pen) (?=the\b|all\b)", "open "),
+    (r"\b(?:said|sat|sit|sets|send|setting) (?=the\b.* to\b)", "set "), (r"\b(?:dem|deem|damn|them|dimmed|dime) (?=the\b|all\b)", "dim "),
+    (r"\b(?:fifty|50) (?:per cent|persons?|present|% percent)\b", "50 percent"), (r"\bper cent\b", "percent"),
+    (r"\b(\d+|ten|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred) (?:present|persons?|percents|purse and)\b", r"\1 percent"),
+    (r"\b(?:blindes|blind's|lines|binds|blinks|blends)\b", "blinds"), (r"\b(?:curtain's|courtains|certains?)\b", "curtains"),
+    (r"\b(?:fun|van|fen)\b(?= (?:on|off|to)\b|$)", "fan"), (r"\bthe the\b", "the"), (r"\bin (?:their|they're)$", "in there"),
+    (r"^(?:his|ease|as) (?=the\b|there\b|any\b)", "is "), (r"^(?:our|or|r) (?=the\b|there\b|any\b|all\b)", "are ")))
+
+
+class Forgiving:
+    """``words`` of commands; ``names`` of this house, as they are spoken."""
+
+    def __init__(self, words: Iterable[str], names: Iterable[str]) -> None:
+        self._words = {word for word in words if len(word) > 1}
+        self._names = {name: Sound.of(name) for name in names if len(name) > 1}
+        self._sounds = {word: Sound.of(word) for word in self._words if len(word) > 2}
+        self._known = self._words | {part for name in self._names for part in name.split()} | _COMMON
+        self._phrases = set(self._names)
+
+    def corrections(self, text: str) -> Iterator[str]:
+        """Plain lower-case text in, likeliest first; never ``text`` itself."""
+        slipped = text
+        for pattern, right in SLIPS:
+            slipped = pattern.sub(right, slipped)
+        seen = {text}
+        for one in (slipped, *self._renamed(slipped)):
+            if one not in seen:
+                seen.add(one)
+                yield one
+            if len(seen) > MOST:
+                return
+
+    def _renamed(self, text: str) -> Iterator[str]:
+        """With one or two spans made names, best first."""
+        tokens = text.split()
+        firsts = self._spans(tokens)
+        for _, at, size, name in firsts[:4]:
+            made = [*tokens[:at], *name.split(), *tokens[at + size:]]
+            if any(token not in self._known and not token.isdigit() for token in made):
+                end = at + len(name.split())
+                for _, at2, size2, name2 in [span for span in self._spans(made) if span[1] >= end or span[1] + span[2] <= at][:2]:
+                    yield " ".join([*made[:at2], *name2.split(), *made[at2 + size2:]])
+            else:
+                yield " ".join(made)
+
+    def _spans(self, tokens: list[str]) -> list[tuple[float, int, int, str]]:
+        found = []
+        for at in range(len(tokens)):
+            for size in range(1, min(MOST_SPAN, len(tokens) - at) + 1):
+                span = tokens[at:at + size]
+                strange = sum(token not in self._known for token in span)
+                if span[0] in _COMMON or span[-1] in _COMMON or " ".join(span) in self._phrases:
+                    continue
+                sound = Sound.of(" ".join(span))
+                if len(sound.code) < 3:
+                    continue
+                for name, other in self._names.items():
+                    score = alike(sound, other)
+                    if score >= (ENOUGH if strange and len(other.code) >= LONG else SURE):
+                        found.append((score + 0.05 * strange - 0.02 * size, at, size, name))
+                if size == 1 and strange:
+                    for word, other in self._sounds.items():
+                        score = alike(sound, other)
+                        if score >= SURE:
+                            found.append((score, at, 1, word))
+        return sorted(found, reverse=True)
+
+
+_COMMON = frozenset((
+    "the", "a", "an", "my", "our", "in", "on", "off", "of", "to", "at", "and", "all", "is", "are", "it", "there", "any", "turn",
+    "switch", "set", "what", "how", "which", "this", "that", "them", "up", "down", "please", "me", "you", "percent", "with", "for", "i",
+    "do", "not", "no", "yes", "be", "was", "were", "have", "has", "if", "or", "but", "so"))
