@@ -79,7 +79,8 @@ class Grammar:
     def warm(self) -> None:
         """Let every template be parsed before somebody waits for it."""
         for text in ("turn off the kitchen light", "what is the temperature in the kitchen", "set the light to 50 percent",
-                     "are any windows open", "set the thermostat to 20 degrees", "lock the door", "open the blinds"):
+                     "are any windows open", "set the temperature to twenty point five degrees", "lock the door", "open the blinds",
+                     "set the fan to fifty percent", "set the blinds to fifty percent", "set the light to fifty percent"):
             self.understand(text)
 
     def understand(self, text: str, also: Also | None = None, area: str = "") -> Meant | None:

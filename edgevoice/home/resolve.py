@@ -88,7 +88,7 @@ class Resolver:
         answered with; ``without``: ids that are excepted."""
         if meant.intent in self._own:
             return self._own[meant.intent]
-        if meant.intent in _NOT_OURS or (meant.wild and meant.intent != "HassGetState"):
+        if meant.intent in NOT_OURS or (meant.wild and meant.intent != "HassGetState"):
             return None
         if meant.intent == "HassGetWeather":
             return Say(wording.CANNOT_YET.replace("do that", "tell the weather"))
@@ -224,7 +224,7 @@ class Resolver:
         return domain, str(meant.slots.get("device_class", "")) or (meant.device_class if "name" in meant.slots else "")
 
 
-_NOT_OURS = frozenset((
+NOT_OURS = frozenset((
     "HassNevermind", "HassRespond", "HassBroadcast", "HassGetCurrentDate", "HassGetCurrentTime", "HassStartTimer", "HassCancelTimer",
     "HassCancelAllTimers", "HassIncreaseTimer", "HassDecreaseTimer", "HassPauseTimer", "HassUnpauseTimer", "HassTimerStatus",
     "HassListAddItem", "HassListCompleteItem", "HassListRemoveItem", "HassShoppingListAddItem", "HassShoppingListCompleteItem",

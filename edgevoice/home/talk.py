@@ -22,7 +22,7 @@ from edgevoice.home.forgiving import Forgiving
 from edgevoice.home.grammar import Also, Grammar, Meant, sentences, vocabulary
 from edgevoice.home.house import House, Thing
 from edgevoice.home.phrases import COMMANDS, ENDS, NO, ONE, STARTS, YES
-from edgevoice.home.resolve import PRONOUNS, Do, Look, Open, Part, Resolver, Run, Say, narrowed
+from edgevoice.home.resolve import NOT_OURS, PRONOUNS, Do, Look, Open, Part, Resolver, Run, Say, narrowed
 from edgevoice.home.splitting import split
 
 REMEMBERED = timedelta(minutes=3)
@@ -86,6 +86,9 @@ class Talk:
         if not self._concerns(words, spoken):
             return None
         plain = _there(words, spoken.area)
+        meant = self._mean(plain, spoken)
+        if meant is not None and meant.intent in NOT_OURS:
+            return None
         return (self._planned(plain, spoken) or self._excepting(plain, spoken) or self._several(plain, spoken)
                 or self._forgiven(plain, spoken) or self._at_a_loss(plain, spoken))
 
