@@ -14,10 +14,14 @@ from collections.abc import Iterable, Iterator
 
 from edgevoice.home.sounds import Sound, alike
 
-ENOUGH = 0.7
+ENOUGH = 0.74
 """likeness from which on words may have been a name"""
+NOUN = 0.7
+"""the same for a strange word that may have been what things are called"""
 SURE = 0.8
 """the same for words that are known by themselves, and for short names"""
+REST = 0.5
+"""the same for what is left of a name without the words that were heard as they are"""
 LONG = 6
 """sounds of a name that is not short"""
 MOST_SPAN = 4
@@ -31,7 +35,13 @@ SLIPS = tuple((re.compile(pattern), right) for pattern, right in (
     (r"\b(?:switched|which|witch|swish) (?=(?:on|off|of)\b)", "switch "),
     (r"\b(turn|switch) (?:of|off of|oft|soft|up off|our|or)(?= (?:the|all|my|every|\w+ (?:light|lamp|fan)))", r"\1 off"),
     (r"\b(turn|switch) of\b", r"\1 off"), (r"\b(turn|switch) (?:an|and|in|own|one|un|arm|aunt)\b", r"\1 on"),
-    (r"\bturnoff\b", "turn off"), (r"\bturn on the (.+) off$", r"turn the \1 off"),
+    (r",? (?:huh|ah|uh|um|hm)$", ""), (r"^his\b", "is"), (r"^(?:it's|its) which\b", "switch"), (r"^twitch\b", "switch"),
+    (r"^like (?=this\b|up\b|the\b)", "light "), (r"^(?:the|he|be) activates? ", "deactivate "), (r"\boften (?=here\b|the\b|this\b)",
+                                                                                                 "off in "),
+    (r"\b(lights?|lamps?|fans?) (?:are|our|of)$", r"\1 off"), (r"^(is|are) (.+) close$", r"\1 \2 closed"),
+    (r"^(is|are) (.+?) (?:in |un)lock$", r"\1 \2 unlocked"), (r"^(is|are) (.+) lock$", r"\1 \2 locked"),
+    (r"^(is|are|which|how many) (.+) trigger$", r"\1 \2 triggered"), (r"\bturnoff\b", "turn off"), (r"\bturn on the (.+) off$",
+                                                                                                    r"turn the \1 off"),
     (r"\b(light|lights|lamp|lamps|fan|switch) (?:of|oft|or|on off)$", r"\1 off"),
     (r"\b(light|lights|lamp|lamps|fan|switch) (?:an|own|in)$", r"\1 on"),
     (r"\b(?:lice|light's|lites|lied|lie|lies|likes|lightes|rights|nights|flights|lates|lads|lights')\b", "lights"),
@@ -63,12 +73,22 @@ class Forgiving:
         for pattern, right in SLIPS:
             slipped = pattern.sub(right, slipped)
         seen = {text}
-        for one in (slipped, *self._renamed(slipped)):
+        begun = self._begun(slipped)
+        for one in (slipped, *begun, *self._renamed(begun[0] if begun else slipped)):
             if one not in seen:
                 seen.add(one)
                 yield one
             if len(seen) > MOST:
                 return
+
+    def _begun(self, text: str) -> list[str]:
+        """"Turn", which is short and comes first, is misheard the most: a strange word at the beginning may have been it."""
+        first, _, rest = text.partition(" ")
+        if not rest or first in self._known or not _SWITCHES.search(text):
+            return []
+        run_in = re.fullmatch(r"\w*n(off?|on|a)", first)
+        made = [f"turn {'off' if run_in[1].startswith('of') else 'on'} {rest}"] if run_in else []
+        return [*made, f"turn {rest}"]
 
     def _renamed(self, text: str) -> Iterator[str]:
         """With one or two spans made names, best first."""
@@ -96,17 +116,29 @@ class Forgiving:
                     continue
                 for name, other in self._names.items():
                     score = alike(sound, other)
-                    if score >= (ENOUGH if strange and len(other.code) >= LONG else SURE):
+                    enough = ENOUGH if strange and len(other.code) >= LONG else SURE
+                    if score >= enough and _rest_alike(span, name.split()) >= REST:
                         found.append((score + 0.05 * strange - 0.02 * size, at, size, name))
                 if size == 1 and strange:
                     for word, other in self._sounds.items():
                         score = alike(sound, other)
-                        if score >= SURE:
+                        if score >= (NOUN if word in _NOUNS else SURE):
                             found.append((score, at, 1, word))
         return sorted(found, reverse=True)
 
 
+def _rest_alike(span: list[str], name: list[str]) -> float:
+    """Likeness of what is left without the words that both begin or end with: "kitchen dance" is not "kitchen cabinets"."""
+    while span and name and span[0] == name[0]:
+        span, name = span[1:], name[1:]
+    while span and name and span[-1] == name[-1]:
+        span, name = span[:-1], name[:-1]
+    return alike(Sound.of(" ".join(span)), Sound.of(" ".join(name))) if span and name else 0.0
+
+
+_SWITCHES = re.compile(r"\b(?:on|off|of|often)\b|\w(?:off|of)\b")
+_NOUNS = frozenset(("light", "lights", "lamp", "lamps", "fan", "fans", "blinds", "curtains", "doors", "door", "windows", "window"))
 _COMMON = frozenset((
     "the", "a", "an", "my", "our", "in", "on", "off", "of", "to", "at", "and", "all", "is", "are", "it", "there", "any", "turn",
     "switch", "set", "what", "how", "which", "this", "that", "them", "up", "down", "please", "me", "you", "percent", "with", "for", "i",
-    "do", "not", "no", "yes", "be", "was", "were", "have", "has", "if", "or", "but", "so"))
+    "do", "not", "no", "yes", "be", "was", "were", "have", "has", "if", "or", "but", "so", "can", "could", "would", "will"))

@@ -30,6 +30,7 @@ _BEGIN = (
     "clothes",
     "cloth", "our", "his", "as", "ease")
 STARTS = re.compile(rf"(?:(?:{'|'.join(_POLITE)}) )*(?:{'|'.join(_BEGIN)})\b")
+NOUNS = re.compile(r"\b(?:lights?|lighting|lamps?|blinds?|curtains?|fans?|thermostat|scene)\b")
 ENDS = re.compile(r"\b(?:on|off|out|of|percent|%|degrees|brightness|red|green|blue|white|yellow|orange|purple|pink|turquoise|open|closed|"
                   r"locked|unlocked)$")
 

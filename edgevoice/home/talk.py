@@ -21,7 +21,7 @@ from edgevoice.home import wording
 from edgevoice.home.forgiving import Forgiving
 from edgevoice.home.grammar import Also, Grammar, Meant, sentences, vocabulary
 from edgevoice.home.house import House, Thing
-from edgevoice.home.phrases import COMMANDS, ENDS, NO, ONE, STARTS, YES
+from edgevoice.home.phrases import COMMANDS, ENDS, NO, NOUNS, ONE, STARTS, YES
 from edgevoice.home.resolve import NOT_OURS, PRONOUNS, Do, Look, Open, Part, Resolver, Run, Say, narrowed
 from edgevoice.home.splitting import split
 
@@ -89,7 +89,8 @@ class Talk:
         meant = self._mean(plain, spoken)
         if meant is not None and meant.intent in NOT_OURS:
             return None
-        return (self._planned(plain, spoken) or self._excepting(plain, spoken) or self._several(plain, spoken)
+        return (self._planned(plain, spoken) or self._excepting(plain, spoken) or self._within(plain, spoken)
+                or self._several(plain, spoken)
                 or self._forgiven(plain, spoken) or self._at_a_loss(plain, spoken))
 
     def began(self, plan: Plan, now: datetime) -> None:
@@ -144,6 +145,14 @@ class Talk:
             part = Do(part.ids, part.act, f"{part.subject} but {wording.named_all(without)}" if part.subject else "")
         return Plan((part,), f"understood with exceptions: {meant.intent}")
 
+    def _within(self, text: str, spoken: _Spoken) -> Plan | None:
+        """"The lights and the kitchen", where "in" was said: two things of which one is but a room are no two commands."""
+        if not self._forgives or " and " not in text:
+            return None
+        before, _, after = text.rpartition(" and ")
+        plan = self._planned(f"{before} in {after}", spoken, "understood with \"in\" for \"and\"", PUT_RIGHT, forgiven=True)
+        return plan if plan is not None and isinstance(plan.parts[0], (Do, Look)) else None
+
     def _several(self, text: str, spoken: _Spoken) -> Plan | None:
         """Several commands, each understood."""
         last = spoken
@@ -188,7 +197,7 @@ class Talk:
         for pattern in COMMANDS:
             found = pattern.fullmatch(text)
             if found is not None:
-                name = re.sub(r"^(?:the|my|our|all|every) ", "", found["name"])
+                name = re.sub(r"^(?:(?:the|my|our|all|every|of) )+", "", found["name"])
                 if name in PRONOUNS:
                     return Plan((Say("I don't know what you mean by that."),), "a command about nothing that was spoken of", GUESSED)
                 return Plan((Say(wording.unknown_name(name)),), "a command for something that is not known here", GUESSED)
@@ -239,7 +248,7 @@ class Talk:
 
     def _concerns(self, text: str, spoken: _Spoken) -> bool:
         """A quick look before the long one: whether it begins as what is said to a house begins, or ends so."""
-        return self._own or STARTS.match(text) is not None or ENDS.search(text) is not None or any(
+        return self._own or any(found is not None for found in (STARTS.match(text), ENDS.search(text), NOUNS.search(text))) or any(
             thing.domain == "scene" and thing.name.lower() in text for thing in self.house.things)
 
 

@@ -18,6 +18,7 @@ PUBLIC = {
     "edgevoice.cli": [],
     "edgevoice.dialog": [],
     "edgevoice.engines": [],
+    "edgevoice.home": [],
     "edgevoice.models": ["Pulled", "Store", "default_root", "find", "pull", "pull_defaults"],
     "edgevoice.pipeline": [],
     "edgevoice.rt": [
