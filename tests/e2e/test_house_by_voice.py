@@ -125,8 +125,13 @@ async def obeyed(stage: Stage, house: SimulatedHouse, engines: Engines, text: st
 def obey(settings: Settings, engines: Engines, folder: Path, commands: list[tuple[str, str, Changed]]) -> None:
     async def act() -> None:
         async with spoken_to(settings, engines, folder) as (stage, house):
+            failed = []
             for command in commands:
-                await obeyed(stage, house, engines, *command)
+                try:
+                    await obeyed(stage, house, engines, *command)
+                except AssertionError as error:
+                    failed.append(str(error).splitlines()[0])
+            assert not failed, "\n".join(failed)
 
     asyncio.run(act())
 
