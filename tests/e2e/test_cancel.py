@@ -1,4 +1,4 @@
-"""Cancels at random moments of a conversation (200 in `make test-all`): silence each time, nothing stuck, nothing leaked, the next turn fine."""
+"""Cancels at random moments of a conversation (200 in `make test-all`): silence each time, nothing stuck or leaked, the next turn fine."""
 
 from __future__ import annotations
 

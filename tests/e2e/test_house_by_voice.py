@@ -57,10 +57,10 @@ MORE: list[tuple[str, str, Changed]] = [
     ("Turn on the ceiling fan.", "The air ceiling fan is on.", at("fan/state", "ON")),
     ("Set the ceiling fan to forty percent.", "The air ceiling fan is at 40 percent.", at("fan/percent", "40")),
     ("Turn off the ceiling fan.", "The air ceiling fan is off.", at("fan/state", "OFF")),
-    ("Set the thermostat to twenty two degrees.", "The air thermostat is set to 22 degrees.", at("heat/aim", "22")),
+    ("Set the heating to twenty two degrees.", "The air thermostat is set to 22 degrees.", at("heat/aim", "22")),
     ("Set the temperature in the living room to nineteen degrees.", "The air thermostat is set to 19 degrees.", at("heat/aim", "19")),
     ("Lock the front door.", "The front door is locked.", at("front/state", "LOCKED")),
-    ("Unlock the front door.", "Shall I unlock the front door?", at("front/state", "LOCKED")),
+    ("Could you unlock the front door?", "Shall I unlock the front door?", at("front/state", "LOCKED")),
     ("Yes, do it.", "The front door is unlocked.", at("front/state", "UNLOCKED")),
     ("Is the front door locked?", "No, unlocked.", at("front/state", "UNLOCKED")),
     ("Lock the front door.", "The front door is locked.", at("front/state", "LOCKED")),
@@ -79,7 +79,7 @@ MORE: list[tuple[str, str, Changed]] = [
     ("How many lights are on?", "One.", lit("kitchen")),
     ("Make the kitchen light red.", "The kitchen light is red.", lambda states: "color" in states["z/kitchen"]),
     ("Make it blue.", "The kitchen light is blue.", lambda states: states["z/kitchen"]["color"]["x"] < 0.2),
-    ("Dim the kitchen light.", "The kitchen light is at 30 percent.", lit("kitchen", brightness=76)),
+    ("Set the kitchen light to thirty percent.", "The kitchen light is at 30 percent.", lit("kitchen", brightness=76)),
     ("Set the kitchen light to one hundred percent.", "The kitchen light is at 100 percent.", lit("kitchen", brightness=254)),
     ("Turn off the lights in the kitchen.", "The kitchen light is off.", lit("kitchen", "OFF")),
     ("Are any windows open?", "Yes.", at("window/state", "ON")),
@@ -112,10 +112,11 @@ async def spoken_to(settings: Settings, engines: Engines, folder: Path) -> Async
 
 
 async def obeyed(stage: Stage, house: SimulatedHouse, engines: Engines, text: str, said: str, changed: Changed) -> None:
-    session, before = stage.session, len(stage.session.history.turns)
+    session, before = stage.session, (stage.session.history.turns or [None])[-1]
     heard = len([row for row in stage.trace.events() if row["event"] == "playback_end"])
     stage.device.say(clearly(engines, text, RATE), stage.device.position + RATE // 2)
-    assert await stage.until(lambda: len(session.history.turns) > before and session.machine.state in (State.IDLE, State.FOLLOWUP)), text
+    assert await stage.until(lambda: (session.history.turns or [None])[-1] is not before
+                             and session.machine.state in (State.IDLE, State.FOLLOWUP)), text
     turn = session.history.turns[-1]
     assert turn.heard == said, f"{text!r} was heard as {turn.user!r}"
     assert changed(house.states), f"{text!r}, heard as {turn.user!r}: {house.states}"
