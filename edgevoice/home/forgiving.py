@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from edgevoice.home.slips import SLIPS
 from edgevoice.home.sounds import Sound, alike
 
 ENOUGH = 0.74
@@ -28,33 +29,6 @@ MOST_SPAN = 4
 """words that a name may have become"""
 MOST = 6
 """corrections that are tried"""
-
-SLIPS = tuple((re.compile(pattern), right) for pattern, right in (
-    (r"^(?:and |a |the |so |uh |um |oh )+(?=(?:turn|switch|set|open|close|dim|make|is|are)\b)", ""),
-    (r"\b(?:turned|turns|turning|tern|term|torn|tune|during|churn|darn|turner) (?=(?:on|off|of|up|down|the|all|every)\b)", "turn "),
-    (r"\b(?:switched|which|witch|swish) (?=(?:on|off|of)\b)", "switch "),
-    (r"\b(turn|switch) (?:of|off of|oft|soft|up off|our|or)(?= (?:the|all|my|every|\w+ (?:light|lamp|fan)))", r"\1 off"),
-    (r"\b(turn|switch) of\b", r"\1 off"), (r"\b(turn|switch) (?:an|and|in|own|one|un|arm|aunt)\b", r"\1 on"),
-    (r",? (?:huh|ah|uh|um|hm)$", ""), (r"^his\b", "is"), (r"^(?:it's|its) which\b", "switch"), (r"^twitch\b", "switch"),
-    (r"^like (?=this\b|up\b|the\b)", "light "), (r"^(?:the|he|be) activates? ", "deactivate "), (r"\boften (?=here\b|the\b|this\b)",
-                                                                                                 "off in "),
-    (r"\b(lights?|lamps?|fans?) (?:are|our|of)$", r"\1 off"), (r"^(is|are) (.+) close$", r"\1 \2 closed"),
-    (r"^(is|are) (.+?) (?:in |un)lock$", r"\1 \2 unlocked"), (r"^(is|are) (.+) lock$", r"\1 \2 locked"),
-    (r"^(is|are|which|how many) (.+) trigger$", r"\1 \2 triggered"), (r"\bturnoff\b", "turn off"), (r"\bturn on the (.+) off$",
-                                                                                                    r"turn the \1 off"),
-    (r"\b(light|lights|lamp|lamps|fan|switch) (?:of|oft|or|on off)$", r"\1 off"),
-    (r"\b(light|lights|lamp|lamps|fan|switch) (?:an|own|in)$", r"\1 on"),
-    (r"\b(?:lice|light's|lites|lied|lie|lies|likes|lightes|rights|nights|flights|lates|lads|lights')\b", "lights"),
-    (r"\b(?:lite|right|night|like)\b(?= (?:on|off|to)\b|$)", "light"),
-    (r"\b(?:lambs|lamb|land|lump)\b(?= (?:on|off|to)\b|$)", "lamp"),
-    (r"\b(?:clothes|closed|cloth|closes|clothe) (?=the\b|all\b)", "close "),
-    (r"\b(?:opened|opens|opening|oh pen) (?=the\b|all\b)", "open "),
-    (r"\b(?:said|sat|sit|sets|send|setting) (?=the\b.* to\b)", "set "), (r"\b(?:dem|deem|damn|them|dimmed|dime) (?=the\b|all\b)", "dim "),
-    (r"\b(?:fifty|50) (?:per cent|persons?|present|% percent)\b", "50 percent"), (r"\bper cent\b", "percent"),
-    (r"\b(\d+|ten|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred) (?:present|persons?|percents|purse and)\b", r"\1 percent"),
-    (r"\b(?:blindes|blind's|lines|binds|blinks|blends)\b", "blinds"), (r"\b(?:curtain's|courtains|certains?)\b", "curtains"),
-    (r"\b(?:fun|van|fen)\b(?= (?:on|off|to)\b|$)", "fan"), (r"\bthe the\b", "the"), (r"\bin (?:their|they're)$", "in there"),
-    (r"^(?:his|ease|as) (?=the\b|there\b|any\b)", "is "), (r"^(?:our|or|r) (?=the\b|there\b|any\b|all\b)", "are ")))
 
 
 class Forgiving:
@@ -123,7 +97,7 @@ class Forgiving:
                     for word, other in self._sounds.items():
                         score = alike(sound, other)
                         if score >= (NOUN if word in _NOUNS else SURE):
-                            found.append((score, at, 1, word))
+                            found.append((score + 0.03, at, 1, word))
         return sorted(found, reverse=True)
 
 

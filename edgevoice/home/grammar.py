@@ -10,6 +10,7 @@ house give the same meaning.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,16 @@ class Also:
 
 def sentences(*more: Mapping[str, Any]) -> Intents:
     """All that can be understood; ``more`` are a user's files.  Raises what hassil does for a template that is none."""
+    return _compiled(more) if more else _plainly()
+
+
+@functools.cache
+def _plainly() -> Intents:
+    """Without a user's: templates are parsed when they are first tried, which takes longer than everything after it."""
+    return _compiled(())
+
+
+def _compiled(more: Sequence[Mapping[str, Any]]) -> Intents:
     made = get_intents("en")
     assert made is not None
     for one in (yaml.safe_load(OURS.read_text(encoding="utf-8")), {"lists": sensors.lists()}, *more):

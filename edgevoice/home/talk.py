@@ -175,7 +175,7 @@ class Talk:
             plan = self._planned(corrected, spoken, "understood with a slip put right", PUT_RIGHT, forgiven=True)
             if plan is not None:
                 return plan
-            plan = self._several(corrected, spoken) if " and " in corrected else None
+            plan = self._excepting(corrected, spoken) or (self._several(corrected, spoken) if " and " in corrected else None)
             if plan is not None:
                 return self._guarded(plan)
         return None
