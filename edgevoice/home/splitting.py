@@ -22,9 +22,14 @@ _CUT = re.compile(r"\s*[,;]\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+and\s+(?:then\s
                   r"\s+(?:then|as well as|plus)\s+")
 
 
+def cut(text: str) -> list[str]:
+    """Where there may be several."""
+    return [part for part in _CUT.split(text.strip(" .!?")) if part]
+
+
 def split(text: str, understood: Callable[[str], _T | None]) -> list[_T] | None:
     """What each part means, in order; ``None`` if some part means nothing, or there is but one."""
-    parts = [part for part in _CUT.split(text.strip(" .!?")) if part]
+    parts = cut(text)
     if not 2 <= len(parts) <= MOST_PARTS:
         return None
     tries = 0

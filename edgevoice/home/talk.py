@@ -23,7 +23,7 @@ from edgevoice.home.grammar import Also, Grammar, Meant, sentences, vocabulary
 from edgevoice.home.house import House, Thing
 from edgevoice.home.phrases import COMMANDS, ENDS, NO, NOUNS, ONE, STARTS, YES
 from edgevoice.home.resolve import NOT_OURS, PRONOUNS, Do, Look, Open, Part, Resolver, Run, Say, narrowed
-from edgevoice.home.splitting import split
+from edgevoice.home.splitting import cut, split
 
 REMEMBERED = timedelta(minutes=3)
 """how long "it" and "there" are what was spoken of"""
@@ -118,20 +118,20 @@ class Talk:
                  forgiven: bool = False) -> Plan | None:
         meant = self._mean(text, spoken)
         part = None if meant is None else self._resolver.resolve(meant, spoken_of=spoken.ids, forgiven=forgiven)
-        if meant is None or part is None or (forgiven and isinstance(part, Say) and not part.text.startswith("For ")):
+        if meant is None or part is None:
             return None
         return Plan((part,), f"{why}: {meant.intent}", confidence)
 
     def _excepting(self, text: str, spoken: _Spoken) -> Plan | None:
         """"All lights except the kitchen light"."""
-        cut = re.split(r"\s+(?:except(?: for)?|but not|apart from|other than|excluding|but)\s+", text, maxsplit=1)
-        if len(cut) != 2:
+        halves = re.split(r"\s+(?:except(?: for)?|but not|apart from|other than|excluding|but)\s+", text, maxsplit=1)
+        if len(halves) != 2:
             return None
-        meant = self._mean(cut[0], spoken)
+        meant = self._mean(halves[0], spoken)
         if meant is None:
             return None
         without: list[Thing] = []
-        for phrase in re.split(r"\s*,\s*|\s+and\s+|\s+or\s+", cut[1]):
+        for phrase in re.split(r"\s*,\s*|\s+and\s+|\s+or\s+", halves[1]):
             named = next((found for pattern in ONE for found in [self._mean(pattern.format(phrase), spoken)] if found is not None), None)
             things = [] if named is None else self._resolver.targets(named, spoken.ids)
             if not things:
@@ -193,7 +193,11 @@ class Talk:
         return Plan(parts, f"{plan.why}, with a slip put right", PUT_RIGHT)
 
     def _at_a_loss(self, text: str, spoken: _Spoken) -> Plan | None:
-        """A command that can be meant for a house alone, and fits nothing in this one."""
+        """A command that can be meant for a house alone, and fits nothing in this one; or one of which but a part does."""
+        parts = cut(text)
+        plans = [self._planned(part, spoken) for part in parts] if len(parts) > 1 else []
+        if any(isinstance(part, Do) for plan in plans if plan is not None for part in plan.parts):
+            return Plan((Say(wording.PART),), "a command with a part that is not understood", GUESSED)
         for pattern in COMMANDS:
             found = pattern.fullmatch(text)
             if found is not None:
@@ -261,6 +265,8 @@ def _plain(text: str) -> str:
     text = re.sub(r"[’‘]", "'", text).lower()
     text = re.sub(r"(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"(?<!\d)\.|\.(?!\d)|[!?:\"]", " ", text)
+    text = re.sub(r"(\d) and a half\b", r"\1.5", text)
+    text = re.sub(r"\band a half(?= degrees?\b| percent\b)", "point five", text)
     return " ".join(re.sub(r"\s*[,;]\s*", ", ", text).split()).strip(" ,")
 
 

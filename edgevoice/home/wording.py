@@ -11,6 +11,7 @@ from edgevoice.home.states import State, number
 
 AWAY = "I cannot reach the house."
 CANNOT_YET = "I can't do that yet."
+PART = "I understood only a part of that, and did nothing."
 MOST_NAMED = 4
 """things that are named one by one in a sentence"""
 

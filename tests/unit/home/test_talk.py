@@ -83,7 +83,8 @@ LIGHTS = ["Bedroom light", "Desk lamp", "Floor lamp", "Hall light", "Kitchen lig
     ("open the kitchen blinds to 30 percent", [("position", 30.0, ["Kitchen blinds"])]),
     ("set the fan to 50 percent", [("percentage", 50.0, ["Air Ceiling fan"])]),
     ("turn on the ceiling fan", [("on", None, ["Air Ceiling fan"])]),
-    ("set the thermostat to 21 and a half degrees", None),
+    ("set the thermostat to 21 and a half degrees", [("temperature", 21.5, ["Air Thermostat"])]),
+    ("set the thermostat to twenty one and a half degrees", [("temperature", 21.5, ["Air Thermostat"])]),
     ("set the thermostat to 21.5 degrees", [("temperature", 21.5, ["Air Thermostat"])]),
     ("set the temperature in the living room to 21 degrees", [("temperature", 21.0, ["Air Thermostat"])]),
     ("is the kitchen light on?", [("?", "one_yesno", ["Kitchen light"])]),
@@ -205,6 +206,8 @@ def test_a_room_is_asked_for_where_none_is_known(talk: Talk, house: House) -> No
 
 @pytest.mark.parametrize(("text", "said"), [
     ("turn on the bathroom light", "I know no light in the bathroom."), ("turn off the disco ball", "I know no disco ball."),
+    ("turn on the kitchen light and the disco ball", "I understood only a part of that, and did nothing."),
+    ("turn on the kitchen light and tell me a joke", "I understood only a part of that, and did nothing."),
     ("dim the chandelier", "I know no chandelier."), ("open the skylight window", "I know no skylight window."),
     ("what's the weather like", "I can't tell the weather yet.")])
 def test_a_command_that_fits_nothing_is_answered_so(talk: Talk, text: str, said: str) -> None:
