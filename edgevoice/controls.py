@@ -39,12 +39,14 @@ _POLICY: Mapping[str, str] = {
 
 class Controls:
     """A ``House``; on the loop's thread.  ``config`` is the file that the settings came from, ``wake`` the detector if it can be changed,
-    ``load_wake`` makes another one, as ``far_wake`` and ``load_far_wake`` for the one at the loudspeaker; ``restart`` begins the end."""
+    ``load_wake`` makes another one, as ``far_wake`` and ``load_far_wake`` for the one at the loudspeaker; ``restart`` begins the end;
+    ``agenda`` tells of timers."""
 
     def __init__(self, session: Session, settings: Settings, trace: Trace, meter: HealthMeter, *, config: Path | None = None,
                  wake: ExchangeableWake | None = None, load_wake: Callable[[Settings], Any] | None = None,
                  restart: Callable[[], None] | None = None, far_wake: ExchangeableWake | None = None,
-                 load_far_wake: Callable[[Settings], Any] | None = None) -> None:
+                 load_far_wake: Callable[[Settings], Any] | None = None, agenda: Callable[[], dict[str, Any]] | None = None) -> None:
+        self._agenda = agenda
         self._far_wake, self._load_far_wake = far_wake, load_far_wake
         self._session, self._settings, self._trace, self._meter = session, settings, trace, meter
         self._config, self._wake, self._load_wake, self._restart = config, wake, load_wake, restart
@@ -70,7 +72,7 @@ class Controls:
             "sensitivity": settings.wake.sensitivity, "profile": self._profile, "profiles": self._names,
             "models": {"vad": settings.vad.model, "stt": settings.stt.model, "llm": settings.llm.model, "tts": settings.tts.model},
             "models_installed": self._release[0], "models_latest": self._release[1], "version": self._version,
-            "time": round(time.time(), 3)}
+            "time": round(time.time(), 3), **({} if self._agenda is None else {"agenda": self._agenda()})}
 
     def health(self) -> dict[str, Any]:
         return self._meter.look()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgevoice.pipeline.session import Session
     from edgevoice.pipeline.sound_health import SoundHealth
     from edgevoice.rt import DeviceState, SupervisedDevice
+    from edgevoice.timekeeper import Timekeeper
     from edgevoice.trace import Trace
 
 WATCH_S = 0.25
@@ -88,8 +89,12 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     trace.listen(view.on_event)
     device = SupervisedDevice(core, lambda: app.make_device(settings, core), lambda state: _sound_changed(trace, state))
     recorder = Recorder(settings.audio.rate) if out is not None else None
+    timekeeper = _timekeeper(settings, trace)
     session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True,
-                      loaders=app.loaders(settings), skills=() if household is None else (household.skill,))
+                      loaders=app.loaders(settings), skills=(*(timekeeper.skills if timekeeper else ()),
+                                                             *((household.skill,) if household else ())))
+    if timekeeper is not None:
+        timekeeper.register(session.deeds)
     stuck: list[str] = []
     until = None if seconds is None else time.monotonic() + seconds
 
@@ -100,7 +105,9 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     try:
         with app.running(device):
             await session.start()
-            async with edges(session, settings, trace, device, config=config, restart=ask_restart, household=household):
+            async with (timekeeper.running(session) if timekeeper else contextlib.nullcontext(),
+                        edges(session, settings, trace, device, config=config, restart=ask_restart, household=household,
+                              timekeeper=timekeeper)):
                 app.announce(trace, settings, core.counters().captured)
                 how = f"say \"{settings.wake.words[0].replace('_', ' ')}\"" if settings.wake.enabled and settings.wake.words else "speak"
                 front = core.front()
@@ -141,9 +148,10 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
 
 @contextlib.asynccontextmanager
 async def edges(session: Session, settings: Settings, trace: Trace, device: SupervisedDevice | None = None, *, config: Path | None = None,
-                restart: Callable[[], None] | None = None, household: Household | None = None) -> Any:
+                restart: Callable[[], None] | None = None, household: Household | None = None,
+                timekeeper: Timekeeper | None = None) -> Any:
     """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one.  ``household``:
-    the house that ``session`` is spoken to about."""
+    the house that ``session`` is spoken to about; ``timekeeper``: its timers."""
     from edgevoice import app
     from edgevoice.adapters import metrics
     from edgevoice.controls import Controls
@@ -160,10 +168,13 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     wake = session.wake if isinstance(session.wake, ExchangeableWake) else None
     far_wake = session.far_wake if isinstance(session.far_wake, ExchangeableWake) else None
     controls = Controls(session, settings, trace, meter, config=config, wake=wake, load_wake=app.open_wake, restart=restart,
-                        far_wake=far_wake, load_far_wake=functools.partial(app.open_wake, far_end=True))
+                        far_wake=far_wake, load_far_wake=functools.partial(app.open_wake, far_end=True),
+                        agenda=timekeeper.pending if timekeeper else None)
     link = None if household is None else _home_link(settings, household, session)
     mqtt = _mqtt(settings.mqtt, controls, link)
     Doers(controls, latencies, broker=mqtt is not None).register(session.deeds)
+    if timekeeper is not None:
+        meter.add("agenda", timekeeper.health)
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
         mqtt.start()
@@ -181,6 +192,19 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
             link.close()
         if mqtt is not None and not await mqtt.stop():
             tell("MQTT: the network did not let it say goodbye", journal.WARNING)
+
+
+def _timekeeper(settings: Settings, trace: Trace) -> Timekeeper | None:
+    """With what an earlier process left to it."""
+    if not settings.skills.enabled:
+        return None
+    from edgevoice.clock import wall_clock
+    from edgevoice.timekeeper import Timekeeper
+
+    path = state_folder(settings.skills.folder) / "agenda.json"
+    made = Timekeeper(path, wall_clock(settings.skills.timezone), trace.clock, trace, functools.partial(tell, priority=journal.WARNING))
+    made.load()
+    return made
 
 
 def _editions(settings: Settings) -> dict[str, str]:

@@ -244,10 +244,13 @@ class SafetySettings:
 
 @dataclass(frozen=True, slots=True)
 class SkillSettings:
-    """Questions that have one exact answer: it is told without the language model."""
+    """What is answered or done without the language model."""
 
-    enabled: bool = key(True, "answer time, date, sums and units exactly; otherwise the language model says what it thinks")
+    enabled: bool = key(True, "answer time, date, sums and units exactly, keep timers and lists; otherwise the language model says what it "
+                              "thinks")
     timezone: str = key("", "where the clock is, such as Europe/Berlin; empty for the system's")
+    folder: str = key("", "where timers and lists are kept (agenda.json); empty for $STATE_DIRECTORY, else $XDG_STATE_HOME/edgevoice, else "
+                          "~/.local/state/edgevoice")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from edgevoice.dialog.commands import (
     StartReply,
     StopListening,
 )
-from edgevoice.pipeline.earcons import earcons
+from edgevoice.pipeline.earcons import earcons, ring
 from edgevoice.pipeline.ears import Ears
 from edgevoice.pipeline.mouth import Mouth
 from edgevoice.pipeline.replies import Replies
@@ -33,11 +33,11 @@ from edgevoice.trace import Trace
 
 
 class CarryOut:
-    """``do`` is its only verb, but for ``earcon``, for tones that are not the machine's."""
+    """``do`` is its verb; the others are for tones that are not the machine's."""
 
     def __init__(self, core: Core, ears: Ears, mouth: Mouth, replies: Replies, trace: Trace) -> None:
         self._core, self._ears, self._mouth, self._replies, self._trace = core, ears, mouth, replies, trace
-        self._earcons = earcons(core.rate)
+        self._earcons, self._ring = earcons(core.rate), ring(core.rate)
 
     def do(self, command: Command, turn: int) -> None:
         """``turn``: the present one."""
@@ -88,6 +88,11 @@ class CarryOut:
 
     def earcon(self, name: EarconName) -> None:
         self._core.earcon(self._earcons[name])
+
+    def ring(self) -> None:
+        """Over whatever is spoken, which is lowered meanwhile."""
+        self._core.alarm(self._ring)
+        self._trace.emit("earcon", name="ring")
 
     def _fill(self, text: str) -> None:
         """Let something be heard while the answer is not ready; it begins after that."""

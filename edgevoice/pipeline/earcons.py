@@ -22,17 +22,27 @@ _NOTES: dict[EarconName, tuple[tuple[float, float], ...]] = {
 }
 """(Hz, seconds) one after another"""
 
+RING_LEVEL = 0.45
+"""of full scale: it has to reach the next room, and has a volume of its own"""
+_RING = 3 * (2 * ((880.0, 0.1), (1175.0, 0.12)) + ((0.0, 0.22),))
+RING_S = sum(seconds for _, seconds in _RING)
+
 
 def earcons(rate: int) -> dict[EarconName, NDArray[np.int16]]:
     """All earcons as int16 at ``rate`` Hz."""
     return {name: np.concatenate([_tone(hz, seconds, rate) for hz, seconds in notes]) for name, notes in _NOTES.items()}
 
 
-def _tone(hz: float, seconds: float, rate: int) -> NDArray[np.int16]:
+def ring(rate: int) -> NDArray[np.int16]:
+    """Of timers and alarms, once: ``RING_S`` long."""
+    return np.concatenate([_tone(hz, seconds, rate, RING_LEVEL) for hz, seconds in _RING])
+
+
+def _tone(hz: float, seconds: float, rate: int, level: float = LEVEL) -> NDArray[np.int16]:
     n = int(seconds * rate)
     tone = np.sin(2 * np.pi * hz * np.arange(n) / rate)
     ramp = min(n // 2, int(RAMP_S * rate))
     edge = 0.5 - 0.5 * np.cos(np.pi * np.arange(ramp) / ramp)
     tone[:ramp] *= edge
     tone[n - ramp:] *= edge[::-1]
-    return (tone * LEVEL * 32767).astype(np.int16)
+    return (tone * level * 32767).astype(np.int16)

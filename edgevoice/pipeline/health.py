@@ -192,6 +192,8 @@ _ENGINE = {"type": "object", "additionalProperties": False, "required": ["state"
     "state": {"enum": ["ready", "failing"]}, "errors": _COUNT, "breaker": {"enum": ["closed", "open", "trial"]}, "hung": _COUNT,
     "loaded_anew": _COUNT}}
 _STAGE = _all(_N, "p50", "p90", "p99", "count")
+AGENDA = {**_all(_COUNT, "timers", "alarms", "reminders", "ringing", next_due=_OR_NOT),
+          "description": "what is pending, and when the next of it is due (Unix time)"}
 SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "how the device does", "type": "object",
     "properties": {
@@ -214,7 +216,7 @@ SCHEMA: Mapping[str, Any] = {
         "host": _all(_OR_NOT, "cpu_percent", "rss_mb", "threads", "load_1m", "memory_free_mb", "temperature_c", "disk_free_mb", "wifi_dbm",
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
-        "mqtt": {"type": "object"}},
+        "agenda": AGENDA, "mqtt": {"type": "object"}},
     "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
                  "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}
 """JSON Schema of a snapshot."""

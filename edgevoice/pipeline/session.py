@@ -105,6 +105,7 @@ class Session:
         trace.position = lambda: core.counters().captured
         self._loop: asyncio.AbstractEventLoop | None = None
         self._posted = 0
+        self._watchers: list[Callable[[Kind], None]] = []
         self._count = threading.Lock()
 
     async def start(self) -> None:
@@ -240,6 +241,11 @@ class Session:
         """How the sound path does, from the loop's thread; ``device`` of the card, where it is supervised."""
         return self._sound.look(device)
 
+    def watch(self, watcher: Callable[[Kind], None]) -> Callable[[], None]:
+        """``watcher`` is told what happens, before anything is done about it, on the loop's thread, until what is returned is called."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
     def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None:
         """Every reply from now on, as it begins, on the loop's thread; read its frames from the stream."""
         self._replies.listen(listener)
@@ -249,6 +255,17 @@ class Session:
     def say(self, text: str, *, channel: Loudness = "announcement", urgent: bool = False) -> None:
         """An announcement: now if nobody speaks or it is ``urgent``, otherwise when the conversation pauses."""
         self.post(Event(Kind.SAY, text=text, channel=channel, urgent=urgent))
+
+    def ring(self) -> None:
+        """Once, over whatever is spoken."""
+        self._carry_out.ring()
+
+    def stop_ringing(self, text: str) -> None:
+        """At once; an announcement ``text`` that still waits is not made."""
+        self._core.stop_alarm()
+        waiting = self.machine.waiting
+        for event in [event for event in waiting if event.text == text]:
+            waiting.remove(event)
 
     def ask(self, text: str) -> None:
         """A typed question, answered aloud."""
@@ -309,6 +326,8 @@ class Session:
         try:
             if event.kind in _OF_MICROPHONE and self._core.muted:
                 return  # it was on its way when the microphone was muted
+            for watcher in tuple(self._watchers):
+                watcher(event.kind)
             before = self.machine.state
             commands = self.machine.handle(event)
             for command in commands:

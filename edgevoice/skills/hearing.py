@@ -66,7 +66,7 @@ def hear(text: str) -> list[str]:
     for i in range(len(words) - 1, 0, -1):
         if (words[i - 1], words[i]) == ("per", "cent"):
             words[i - 1:i + 1] = ["percent"]
-    return [] if len(words) > LONGEST else _plain(words)
+    return [] if len(words) > LONGEST else without_courtesy(words)
 
 
 def _part(m: re.Match[str]) -> str:
@@ -102,7 +102,7 @@ def _countable(word: str) -> bool:
     return word[0].isdigit() or is_number_word(word)
 
 
-def _plain(words: list[str]) -> list[str]:
+def without_courtesy(words: list[str]) -> list[str]:
     """Without what is only polite, at both ends."""
     changed = True
     while changed and words:

@@ -24,11 +24,13 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was said: the ``text`` as it was written down, its ``words`` as ``hear`` leaves them (one at least), and the time (aware)."""
+    """What was said: the ``text`` as it was written down, its ``words`` as ``hear`` leaves them (one at least), and the time (aware);
+    ``can``: what the device's routes are for, in its own words."""
 
     text: str
     words: list[str]
     now: Callable[[], datetime]
+    can: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,17 @@ class Skill:
     name: str
     what: str
     answer: Callable[[Asked], Found | Deed | str | None]
+    can: str = ""
+    """what it is for, after "I": told to whoever asks what the device can do"""
 
 
 SKILLS = (
-    Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now())),
-    Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words)),
-    Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words)),
-    Skill("device", "the device's own volume, microphone, health and pace", lambda asked: device.asked(asked.words)),
-    Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words)))
+    Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now()), "tell the time and the date"),
+    Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words), "turn one unit into another"),
+    Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words), "do sums"),
+    Skill("device", "the device's own volume, microphone, health and pace", lambda asked: device.asked(asked.words),
+          "change my volume, mute myself, and tell how I am and why I was slow"),
+    Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words, asked.can)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,14 @@ class Router:
     def __init__(self, now: Callable[[], datetime], further: Sequence[Skill] = ()) -> None:
         self._now = now
         self.routes = (*SKILLS, *further)
+        self._can = tuple(skill.can for skill in self.routes if skill.can)
 
     def route(self, text: str) -> Routed:
         """Under a millisecond, without side effects; any thread."""
         words = hear(text)
         if not words:
             return Routed(MODEL, "nothing that a skill is asked, or too long for it")
-        asked = Asked(text, words, self._now)
+        asked = Asked(text, words, self._now, self._can)
         for skill in self.routes:
             found = skill.answer(asked)
             if found is None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from edgevoice import app
+from edgevoice.clock import wall_clock
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Tts
 from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
 from edgevoice.skills.router import Skill
+from edgevoice.timekeeper import Timekeeper
 
 TRIES = 6
 POLL_S = 0.005
@@ -62,11 +66,21 @@ class Stage:
 
     def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
                  noise: Int16 | None = None, echo: Float32 | None = None,
-                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = ()) -> None:
+                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), agenda: Path | None = None) -> None:
+        """``agenda``: where timers are kept, if there shall be any."""
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
         self.core = app.make_core(settings)
+        self.told: list[str] = []
+        self.timekeeper: Timekeeper | None = None
+        if agenda is not None:
+            self.timekeeper = Timekeeper(agenda, wall_clock("Europe/Berlin"), clock, self.trace, self.told.append)
+            self.timekeeper.load()
+            skills = (*skills, *self.timekeeper.skills)
         self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills)
+        if self.timekeeper is not None:
+            self.timekeeper.register(self.session.deeds)
+        self._edges = contextlib.AsyncExitStack()
         self.device = ScriptedDevice(self.core, realtime=realtime, noise=noise, echo=echo, max_seconds=seconds)
         self.stuck: list[str] = []
 
@@ -74,9 +88,12 @@ class Stage:
         await self.session.start()
         app.announce(self.trace, self.settings, 0)
         self.device.start()
+        if self.timekeeper is not None:
+            await self._edges.enter_async_context(self.timekeeper.running(self.session))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._edges.aclose()
         self.device.stop()
         self.stuck = await self.session.stop()
 

@@ -58,7 +58,7 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
                  connected: bool = True, **facts: Any) -> AsyncIterator[Device]:
     """``script``: what the model says each time."""
     told: list[str] = []
-    monkeypatch.setattr(daemon, "tell", told.append)
+    monkeypatch.setattr(daemon, "tell", lambda text, priority=0: told.append(text))
     monkeypatch.setattr(adapter, "LOOK_S", 0.3)
     made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
     async with Stage(settings, made, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:

@@ -27,7 +27,7 @@ def test_both_files_are_written_and_kept_new(tmp_path: Path, monkeypatch: pytest
         settings = dataclasses.replace(settings, mqtt=dataclasses.replace(settings.mqtt, host=""))
         async with device(settings, monkeypatch, connected=False) as made:
             await until(lambda: (tmp_path / "edgevoice.prom").exists())
-            made.session.ask("Are you well?")
+            made.session.ask("Is all well at home?")
             await until(lambda: json.loads((tmp_path / "health.json").read_text())["counts"]["replies"] == 1)
             await asyncio.sleep(0.2)
         return json.loads((tmp_path / "health.json").read_text()), (tmp_path / "edgevoice.prom").read_text()

@@ -138,7 +138,7 @@ def test_an_engine_that_fails_is_told_at_once_with_what_to_do(broker: Mosquitto,
             settings = settings_for(broker.port, tmp_path, id="ill", health_s=3600)
             async with device(settings, monkeypatch, script=[Fail(RuntimeError("out of memory"))]) as made:
                 assert (await hears(house, "/health"))["ok"]
-                made.session.ask("Are you well?")
+                made.session.ask("Is all well at home?")
                 error = await hears(house, "/event/error")
                 assert (error["stage"], error["message"]) == ("llm", "out of memory")
                 health = await hears(house, "/health", lambda value: not value["ok"])

@@ -80,6 +80,11 @@ def _entities(topics: Topics, state: Mapping[str, Any], health: Mapping[str, Any
             "step": 0.05, "mode": "slider", "state_topic": topics.state, "value_template": "{{ value_json.sensitivity }}"}
         entities["wake_word"] = _select(topics, "Wake word", "wake_word", '{{ {"words": [value]} | to_json }}', "value_json.wake_words[0]",
                                         [*dict.fromkeys([*state.get("wake_words_known", []), state["wake_words"][0]])], "mdi:account-voice")
+    if "agenda" in state:
+        entities["timers"] = {
+            "platform": "sensor", "name": "Timers", "icon": "mdi:timer", "state_topic": topics.state, "state_class": "measurement",
+            "value_template": "{{ value_json.agenda.timers + value_json.agenda.alarms + value_json.agenda.reminders "
+                              "+ value_json.agenda.ringing }}"}
     if state.get("profiles"):
         entities["profile"] = _select(topics, "Profile", "profile", '{{ {"name": value} | to_json }}', "value_json.profile",
                                       list(state["profiles"]), "mdi:tune")

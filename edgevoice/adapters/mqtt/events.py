@@ -54,6 +54,9 @@ EVENTS: Mapping[str, Facts] = {
     "settings": Facts(("profile", "wake_words", "sensitivity")),
     "engine": Facts(("name", "loaded_anew")),
     "device": Facts(("open", "problem", "losses", "reopened")),
+    "deed": Facts(("kind", "done", "seconds"), ("text",)),
+    "timer_set": Facts(("sort", "seconds")),
+    "timer_done": Facts(("sort", "missed")),
     "error": Facts(("stage", "message")),
 }
 

@@ -91,7 +91,7 @@ STATE = _object("what the device does", {
     "sensitivity": _SHARE, "profile": {"type": "string"}, "profiles": {"type": "array", "items": {"type": "string"}},
     "models": {"type": "object", "additionalProperties": {"type": "string"}}, "models_installed": {"type": "string"},
     "models_latest": {"type": "string", "description": "other than models_installed: pull them anew"}, "version": {"type": "string"},
-    "time": _TIME},
+    "time": _TIME, "agenda": {"type": "object", "description": "timers, alarms and reminders that are pending, as in health"}},
     ("state", "muted", "volume", "version", "time"))
 EVENT = _object("something happened", _EVENT_FACTS, ("id", "event", "time"), more=True)
 REPLY = _object("frames first to last of a reply", {
