@@ -212,9 +212,11 @@ class Timekeeper:
             self._written = () if self._agenda.kept else self._written  # durations are kept as moments on that clock
 
     def _become(self, agenda: Agenda) -> None:
-        if self._agenda.ringing and not agenda.ringing and self._session is not None:
-            self._session.stop_ringing(self._saying)
+        falls_silent = bool(self._agenda.ringing) and not agenda.ringing
         self._agenda = agenda
+        if falls_silent and self._session is not None:
+            self._session.stop_ringing(self._saying)
+            self._trace.emit("timer_silenced")
         self._changed.set()
 
     # The file.

@@ -23,7 +23,8 @@ LONGEST_NAME = 4
 SNOOZE_S = 300
 
 _SET = (r"(?:(?:set|said|sat|start|make|create|begin|run|put|add|give me|get me|i need|i want|i would like|i'd like)(?: up| on)? )")
-_A = r"(?:me )?(?:a |an |the |my |new |a new )?"
+_A = r"(?:me )?(?:a |an |in |the |my |new |a new )?"
+"""the third is what recognizers make of "an" before "alarm" """
 _NAME = r"(?P<name>[a-z][a-z' ]*?)"
 _TIMERS = tuple(re.compile(pattern) for pattern in (
     rf"{_SET}?{_A}(?:{_NAME} )?(?:timer|countdown)(?: (?:for|of|to|at|with))? <t>(?: (?P<link>for|called|named) (?P<about>[a-z' ]+))?",
@@ -34,7 +35,7 @@ _TIMERS = tuple(re.compile(pattern) for pattern in (
     r"time (?P<about>(?:the|my) [a-z' ]+) for <t>",
     r"count down(?: from)? <t>"))
 _NO_NAMES = frozenset(("off", "on", "to", "for", "of", "with", "not", "never", "don't", "no", "it", "me", "you", "and", "or", "is", "be",
-                       "timer", "alarm", "alarms", "timers", "another", "if", "when", "that", "was", "do", "the", "all"))
+                       "timer", "alarm", "alarms", "timers", "in", "another", "if", "when", "that", "was", "do", "the", "all"))
 _WHICH = re.compile(r"(?P<all>(?:all|both|every|all of)(?: (?:the|my|of the|of my))? )?(?:(?:the|my|this|that|our) )?(?:(?P<name>.+?) )?"
                     r"(?P<sort>timer|alarm|reminder)(?P<many>s)?(?: (?:for|called|named|at|of|set for|that|about|to)"
                     r" (?P<about>.+?))?(?: clock)?")
@@ -42,7 +43,8 @@ _CANCEL = re.compile(r"(?:(?:cancel|delete|remove|clear|stop|end|kill|forget|dro
                      r"|i don't need|i do not need) (?P<a>.+?)(?: any more| anymore)?|(?:turn|switch|shut) (?P<b>.+) off)")
 _PAUSE = re.compile(r"(?:(?P<no>pause|hold|freeze|halt)|(?:resume|continue|unpause|start|go on with)) (?P<which>.+)")
 _LENGTHEN = tuple(re.compile(pattern) for pattern in (
-    r"(?:add|put) <t>(?: (?:to|on|onto) (?P<which>.+))?", r"(?:give|extend|lengthen|increase|make) (?P<which>.+?)(?: by)? <t>(?: longer)?",
+    r"(?:add|put|at) <t>(?: (?:to|on|onto) (?P<which>.+))?",
+    r"(?:give|extend|lengthen|increase|make) (?P<which>.+?)(?: by)? <t>(?: longer)?",
     r"(?:(?:give me|i need) )?(?P<more><t>)(?: (?:for|on|to) (?P<which>.+))?"))
 _SHORTEN = tuple(re.compile(pattern) for pattern in (
     r"(?:take|remove|subtract|deduct) <t> (?:off|from|away from|off of) (?P<which>.+)", r"(?:shorten|reduce|decrease) (?P<which>.+) by <t>",

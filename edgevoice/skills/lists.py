@@ -1,7 +1,8 @@
 """Lists by voice: "add milk, eggs and bread to the shopping list".  ``order(text, lists)`` and ``obey``; sans-I/O.
 
 Theory: what stands on a list is anybody's words, so the text is read as it was written down, with its commas, and not as ``hear`` leaves
-it.  A list comes to be with the first thing on it.  "Take milk off" is about whichever list has milk.
+it.  A list comes to be with the first thing on it.  "Take milk off" is about whichever list has milk.  "At" and "claire" are
+what recognizers make of "add" and "clear".
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ MOST_LISTS, MOST_ENTRIES, LONGEST = 20, 200, 60
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9'&/%-]*(?:\.[0-9]+)?|,")
 _NAMED = r"(?!the |my |our |a |what )[a-z0-9'-]+(?: [a-z0-9'-]+)?"
 _LIST = rf"(?:(?:the|my|our|a) )?(?:(?P<list>{_NAMED}) )?list"
-_ADD = re.compile(rf"(?:add|put|write|place|note(?: down)?|stick|jot down) (?P<what>.+) (?:down on|to|on|onto|in|into) {_LIST}")
+_ADD = re.compile(rf"(?:add|at|put|write|place|note(?: down)?|stick|jot down) (?P<what>.+) (?:down on|to|on|onto|in|into) {_LIST}")
 _TAKE = re.compile(rf"(?:take|remove|delete|cross|strike|scratch|tick|check) (?:off )?(?P<what>.+) (?:off of|off|from|away from|out of)"
                    rf" {_LIST}")
 _TAKE_OFF = re.compile(r"(?:take|cross|tick|check|strike) (?:(?P<what>.+) off|off (?P<also>.+))")
 _TELL = re.compile(rf"(?:what is|what's|whats|what do i have|what do we have|what have i got|what have we got|what are|read|read out"
                    rf"|read me|tell me|show|show me|list|how many things are|what things are)(?: (?:still|all|there))?(?: on| in)? {_LIST}")
-_CLEAR = re.compile(rf"(?:clear|empty|delete|erase|wipe|reset)(?: out)?(?: everything (?:from|on|off))? {_LIST}"
+_CLEAR = re.compile(rf"(?:clear|claire|empty|delete|erase|wipe|reset)(?: out)?(?: everything (?:from|on|off))? {_LIST}"
                     rf"|(?:remove|delete|take|clear) everything (?:from|off|on) (?:(?:the|my|our) )?(?:(?P<of>{_NAMED}) )?list")
 _HAS = re.compile(rf"(?:is|are|do i have|do we have)(?: there)?(?: any)? (?P<what>.+) on {_LIST}")
 

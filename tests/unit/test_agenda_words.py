@@ -59,6 +59,7 @@ class Talk:
     ("Wake me up at 6:30 a.m. on Monday.", "The alarm is set for 6:30 AM on Monday."),
     ("set an alarm for seven every weekday", "The alarm is set for 7:00 AM every weekday."),
     ("wake me up every Monday and Friday at quarter to seven", "The alarm is set for 6:45 AM every Monday and Friday."),
+    ("Set in alarm for seven every weekday.", "The alarm is set for 7:00 AM every weekday."),
     ("set an alarm for tomorrow at six thirty", "The alarm is set for 6:30 AM tomorrow."),
     ("set a 7 am alarm", "The alarm is set for 7:00 AM tomorrow."), ("wake me in twenty minutes", "I will wake you in 20 minutes."),
     ("set an alarm for today at noon", "That time has passed."),
@@ -92,6 +93,8 @@ def test_several_timers_are_told_apart() -> None:
                                             "has 11 minutes 30 seconds left.")
     assert talk.say("how long do the eggs have left") == "The timer for the eggs has 9 minutes 30 seconds left."
     assert talk.say("add two minutes to the pizza timer") == "The pizza timer has 13 minutes 30 seconds left now."
+    assert talk.say("At two minutes to the pizza timer.") == "The pizza timer has 15 minutes 30 seconds left now."
+    assert talk.say("take two minutes off the pizza timer") == "The pizza timer has 13 minutes 30 seconds left now."
     assert talk.say("take one minute off the pizza timer") == "The pizza timer has 12 minutes 30 seconds left now."
     assert talk.say("pause the egg timer") == "The timer for the eggs is paused."
     talk.wait(600)

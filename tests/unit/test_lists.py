@@ -23,6 +23,8 @@ FULL: Lists = {"shopping": ("milk", "eggs", "two liters of juice"), "to-do": ("c
     ("What's on my shopping list?", "On the shopping list: milk, eggs and two liters of juice."),
     ("Read my to do list.", "On the to-do list: call the dentist."), ("what is on the guest list", "There is nothing on the guest list."),
     ("Add bread, some butter and the cheese to the list.", "I have put bread, butter and cheese on the shopping list."),
+    ("At bread to the shopping list.", "I have put bread on the shopping list."),
+    ("Claire the shopping list.", "The shopping list is empty now."),
     ("please put milk on my shopping list", "That is on the shopping list already."),
     ("add a letter to mum to my to-do list", "I have put letter to mum on the to-do list."),
     ("take the egg off the shopping list", "I have taken eggs off the shopping list."),

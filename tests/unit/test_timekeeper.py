@@ -53,6 +53,7 @@ async def write(first):
         deeds.begin(router.route(text).deed, said.put_nowait)
         await said.get()
 
+    await say("clear the shopping list")  # which the one before may not have come to
     for count in range(first, 1000):
         await say("cancel all timers")
         await say(f"set a timer for {count + 5} minutes")

@@ -47,7 +47,8 @@ RESULT_S = 30.0
 HOME_S = 2.0
 """after Home Assistant has started, within which its devices tell it of themselves, each at a time of its own"""
 
-_CHANGES_STATE = frozenset({"state", "muted", "volume", "device", "session", "settings", "timer_set", "timer_done", "deed"})
+_CHANGES_STATE = frozenset({"state", "muted", "volume", "device", "session", "settings", "timer_set",
+                            "timer_done", "timer_silenced", "deed"})
 
 
 class MqttAdapter:

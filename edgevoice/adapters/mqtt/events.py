@@ -57,6 +57,7 @@ EVENTS: Mapping[str, Facts] = {
     "deed": Facts(("kind", "done", "seconds"), ("text",)),
     "timer_set": Facts(("sort", "seconds")),
     "timer_done": Facts(("sort", "missed")),
+    "timer_silenced": Facts(),
     "error": Facts(("stage", "message")),
 }
 
