@@ -41,7 +41,7 @@ from edgevoice.dialog.commands import (
     StartReply,
     StopListening,
 )
-from edgevoice.dialog.stop import is_again
+from edgevoice.dialog.stop import is_again, is_wait
 from edgevoice.dialog.table import TABLE, Guard, Kind, Row, State
 
 BargeIn = Literal["off", "wake", "speech"]
@@ -179,6 +179,7 @@ class Machine:
             "all_heard": lambda: event.over,
             "not_yet_heard": lambda: not self._all_heard,
             "again": lambda: is_again(event.text),
+            "wait": lambda: is_wait(event.text),
             "no_assent": lambda: self._heard is not Meaning.BACKCHANNEL,
         }
         return tests[guard]()

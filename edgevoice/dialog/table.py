@@ -61,7 +61,7 @@ class Kind(StrEnum):
 
 
 Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup", "speculation", "may_speculate",
-                "same_words", "urgent", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again"]
+                "same_words", "urgent", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again", "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "say_again"), "again"),
     Row(_S.LISTENING, _K.TURN_ENDED, _S.THINKING, ("clear_timer", "reply")),
     Row(_S.LISTENING, _K.TURN_EMPTY, _S.LISTENING, ("listen_again",)),
+    Row(_S.LISTENING, _K.TURN_STOP, _S.LISTENING, ("listen_again",), "wait"),
     Row(_S.LISTENING, _K.TURN_STOP, _S.IDLE, ("clear_timer", "earcon_done")),
     Row(_S.LISTENING, _K.TIMEOUT, _S.IDLE, ("stop_listening", "earcon_done")),
     Row(_S.LISTENING, _K.FAILED, _S.THINKING, ("stop_listening", "apologize")),
@@ -105,6 +106,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPECULATING, _K.WAKE, _S.LISTENING, ("drop", "listen_after_wake")),
     Row(_S.SPECULATING, _K.LISTEN, _S.LISTENING, ("drop", "listen_after_wake")),
     Row(_S.SPECULATING, _K.TURN_EMPTY, _S.LISTENING, ("drop", "listen_again")),
+    Row(_S.SPECULATING, _K.TURN_STOP, _S.LISTENING, ("drop", "listen_again"), "wait"),
     Row(_S.SPECULATING, _K.TURN_STOP, _S.IDLE, ("drop", "earcon_done")),
     Row(_S.SPECULATING, _K.REPLY_EMPTY, _S.LISTENING, ("drop",)),
     Row(_S.SPECULATING, _K.FAILED, _S.LISTENING, ("drop",), "of_speculation"),
@@ -145,6 +147,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.HOLDING, _K.TURN_ENDED, _S.THINKING, ("interrupt", "take_over", "reply"), "meant"),
     Row(_S.HOLDING, _K.TURN_ENDED, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.TURN_EMPTY, _S.SPEAKING, ("stop_overhearing", "resume")),
+    Row(_S.HOLDING, _K.TURN_STOP, _S.LISTENING, ("interrupt", "take_over", "listen_again"), "wait"),
     Row(_S.HOLDING, _K.TURN_STOP, _S.IDLE, ("interrupt", "take_over", "earcon_done")),
     Row(_S.HOLDING, _K.TIMEOUT, _S.SPEAKING, ("stop_overhearing", "resume")),
     Row(_S.HOLDING, _K.RESUME, _S.SPEAKING, ("stop_overhearing", "resume")),

@@ -3,8 +3,8 @@
 Theory: what the engines say at each pause is heard once and kept (``pauses.py``); a rule is then run over it by the very classes that the
 ears use, each vote arriving as late as its engine took.  A cut-off is a turn that ends before the user goes on; the wait is counted from
 the last sample of speech.  Sentences that are answered soon and pauses that are waited for are two sides of one bargain, so each rule
-is shown with both, and ours with longer and shorter waits.  Its weights and curve were chosen on the even utterances (``turn_fit.py``); the
-odd ones are told apart.
+is shown with both, and ours with longer and shorter waits.  Its weights and curve were chosen on other utterances (``turn_fit.py``).
+Of the recorded ones that count as complete, some are clauses of a book that goes on; they are told apart, beside what a device is asked.
 """
 
 from __future__ import annotations
@@ -142,21 +142,16 @@ def listen(quick: bool) -> list[Heard]:
             (utterances.with_noise(said, kitchen, SNR_DB, number), True) if number % 2 else (said, False)
             for number, said in enumerate(paused)]
 
-    def load() -> Any:
-        return SimpleNamespace(vad=app.load_vad(settings), stt=app.load_stt(settings), llm=app.load_llm(settings),
-                               turn_end=app.load_turn_end(settings))
-
-    return pauses.kept(2 * sum(whole.values()) + sum(half.values()), ask, settings, load, quick=quick)
+    return pauses.kept("endpoint-quick" if quick else "endpoint", 2 * sum(whole.values()) + sum(half.values()), ask, settings,
+                       lambda: engines(settings))
 
 
-def halves(rows: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The even and the odd ones of each kind, by their names in order; the same words in quiet and in noise stay together."""
-    names: dict[str, list[str]] = {}
-    for row, _ in rows:
-        if row.name not in names.setdefault(row.kind, []):
-            names[row.kind].append(row.name)
-    even = {(kind, name) for kind, found in names.items() for name in found[::2]}
-    return [r for r in rows if (r[0].kind, r[0].name) in even], [r for r in rows if (r[0].kind, r[0].name) not in even]
+def engines(settings: Settings) -> Any:
+    """What ``pauses.hear`` asks."""
+    from edgevoice import app
+
+    return SimpleNamespace(vad=app.load_vad(settings), stt=app.load_stt(settings), llm=app.load_llm(settings),
+                           turn_end=app.load_turn_end(settings))
 
 
 def _count(heard: Sequence[Heard], kinds: Sequence[str]) -> int:
@@ -164,15 +159,12 @@ def _count(heard: Sequence[Heard], kinds: Sequence[str]) -> int:
 
 
 def _parts(outcomes: Sequence[Outcome]) -> list[Result]:
-    results = []
-    for name, chosen in zip(("even half", "odd half, not fitted on"), halves(outcomes), strict=True):
-        results += [Result(f"{name}: cut off in the pause", cut_off(chosen), "%"), Result(f"{name}: wait, p50", wait(chosen, 50), "ms"),
-                    Result(f"{name}: wait, p95", wait(chosen, 95), "ms")]
-    results += [Result(f"cut off in the pause, {kind}", cut_off(outcomes, (kind,)), "%") for kind in HALF]
+    results = [Result(f"cut off in the pause, {kind}", cut_off(outcomes, (kind,)), "%") for kind in HALF]
     for noisy, name in ((False, "in quiet"), (True, "in a kitchen")):
         chosen = [outcome for outcome in outcomes if outcome[0].noisy is noisy]
         results += [Result(f"cut off in the pause, {name}", cut_off(chosen), "%"), Result(f"wait {name}, p50", wait(chosen, 50), "ms"),
                     Result(f"wait {name}, p95", wait(chosen, 95), "ms")]
-    results += [Result(f"wait, {kind}, p50", wait(outcomes, 50, (kind,)), "ms") for kind in WHOLE]
+    for name, kinds in (("orders and questions", ("order", "spoken")), ("recorded commands and clauses", ("recorded",))):
+        results += [Result(f"wait, {name}, p{at}", wait(outcomes, at, kinds), "ms") for at in (50, 95)]
     early = sum(end is not None and end < row.speech[-1][1] for row, end in outcomes if row.kind in WHOLE)
     return [*results, Result("complete utterances cut off at a stop of their own", early, "")]

@@ -38,7 +38,8 @@ ASKED_MS = (0, 128)
 NEVER = 1 << 40
 SOURCES = ("edgevoice/engines/stt*.py", "edgevoice/engines/agreement.py", "edgevoice/engines/levels.py", "edgevoice/engines/silero*.py",
            "edgevoice/engines/turn_end.py", "edgevoice/engines/ll*.py", "edgevoice/dialog/endpoint.py",
-           "edgevoice/dialog/speech.py", "tests/bench/pauses.py", "tests/bench/utterances.py", "tests/bench/questions.py")
+           "edgevoice/dialog/speech.py", "tests/bench/pauses.py", "tests/bench/utterances.py", "tests/bench/questions.py",
+           "tests/bench/turn_training.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +145,11 @@ def _start(probabilities: Sequence[float], frame: int, settings: Settings) -> in
     return 0
 
 
-def kept(count: int, ask: Callable[[], Sequence[tuple[Said, bool]]], settings: Settings, load: Callable[[], Any], *,
-         quick: bool = False) -> list[Heard]:
-    """All of the ``count`` utterances of ``ask`` (utterance, noisy), from the cache as far as it goes; ``load`` makes the engines for
-    the rest.  With all of them kept neither is called."""
-    path = _path(settings, quick=quick)
+def kept(name: str, count: int, ask: Callable[[], Sequence[tuple[Said, bool]]], settings: Settings,
+         load: Callable[[], Any]) -> list[Heard]:
+    """The first ``count`` utterances of ``ask`` (utterance, noisy), from the cache called ``name`` as far as it goes; ``load`` makes the
+    engines for the rest.  With all of them kept neither is called."""
+    path = _path(name, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [_read(json.loads(line)) for line in path.read_text().splitlines()][:count] if path.exists() else []
     if len(rows) == count:
@@ -162,7 +163,7 @@ def kept(count: int, ask: Callable[[], Sequence[tuple[Said, bool]]], settings: S
             file.flush()
             rows.append(row)
             if len(rows) % 20 == 0:
-                progress(f"endpoint: heard {len(rows)} of {count}")
+                progress(f"{name}: heard {len(rows)} of {len(asked)}")
     return rows
 
 
@@ -172,10 +173,10 @@ def _read(row: dict[str, Any]) -> Heard:
     return Heard(**{**row, "speech": speech, "probabilities": tuple(row["probabilities"]), "pauses": pauses})
 
 
-def _path(settings: Settings, *, quick: bool) -> Path:
+def _path(name: str, settings: Settings) -> Path:
     facts = hashlib.sha256(repr((settings.vad, settings.stt, settings.llm, settings.dialog.pause_ms, settings.dialog.turn_model)).encode())
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
             facts.update(path.read_bytes())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "edgevoice" / "bench" / f"endpoint{'-quick' if quick else ''}-{facts.hexdigest()[:16]}.jsonl"
+    return cache / "edgevoice" / "bench" / f"{name}-{facts.hexdigest()[:16]}.jsonl"

@@ -1,8 +1,9 @@
-"""Where the weights of ``dialog/turn_end.py`` come from: a logistic regression over the pauses that ``bench endpoint`` has heard.
+"""Where the weights of ``dialog/turn_end.py`` come from: a logistic regression over the pauses in utterances of its own.
 
-``python -m tests.bench.turn_fit`` prints them.  A pause is an example of "over" where nothing follows, and of "not over" where the speaker
-goes on after 300 ms or more; each class weighs half, and the weights are drawn to zero (ridge).  Only the even half of the utterances
-is looked at; the odd half's ranking (the share of pairs, one over and one not, that the score puts in order) is printed beside it.
+``python -m tests.bench.turn_fit`` prints them, and what the present rule makes of the same utterances.  A pause is an example of "over"
+where nothing follows, and of "not over" where the speaker goes on after 300 ms or more; each class weighs half, and the weights are drawn
+to zero (ridge).  The ranking (the share of pairs, one over and one not, that the score puts in order) is printed for the utterances
+of ``bench endpoint`` as well, which nothing is fitted on.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice import app
 from edgevoice.dialog import turn_end
-from tests.bench.endpoint import HALF, WHOLE, halves, listen
+from edgevoice.settings import Settings
+from tests.bench import pauses, turn_training
+from tests.bench.endpoint import HALF, WHOLE, cut_off, ended, engines, listen, wait
 from tests.bench.pauses import Heard
+from tests.bench.turns import shared_folder
+from tests.bench.utterances import Utterance
 
 RIDGE = 2.0
 """on standardized features"""
@@ -28,7 +34,7 @@ Float = NDArray[np.float64]
 
 
 def examples(rows: Sequence[Heard], kinds: Sequence[str] = (*WHOLE, *HALF)) -> tuple[Float, NDArray[np.bool_]]:
-    """What ``turn_end.features`` makes of each, shape (n, 4), and whether it was over."""
+    """What ``turn_end.features`` makes of each, shape (n, 3), and whether it was over."""
     found, over = [], []
     for row in rows:
         for pause in row.pauses:
@@ -38,7 +44,7 @@ def examples(rows: Sequence[Heard], kinds: Sequence[str] = (*WHOLE, *HALF)) -> t
             if row.kind in kinds and pause.sounds and pause.ending is not None and (last or inner):
                 found.append(turn_end.features(pause.sounds[0].probability, pause.ending, turn_end.words_of(pause.text)))
                 over.append(last)
-    return np.array(found, np.float64).reshape(-1, 4), np.array(over, np.bool_)
+    return np.array(found, np.float64).reshape(-1, 3), np.array(over, np.bool_)
 
 
 def fit(features: Float, over: NDArray[np.bool_], ridge: float = RIDGE) -> tuple[Float, float]:
@@ -62,21 +68,34 @@ def ranking(scores: Float, over: NDArray[np.bool_]) -> float:
     return float(np.mean(one > other) + 0.5 * np.mean(one == other))
 
 
+def heard(settings: Settings) -> list[Heard]:
+    """The utterances to fit on."""
+    def ask() -> list[tuple[Utterance, bool]]:
+        tts = app.load_tts(settings)
+        made = turn_training.training(shared_folder("endpoint"), tts)
+        tts.close()
+        return made
+
+    return pauses.kept("turn-training", turn_training.COUNT, ask, settings, lambda: engines(settings))
+
+
 def _main() -> None:
-    even, odd = halves([(row, None) for row in listen(quick=False)])
-    features, over = examples([row for row, _ in even])
+    rows = heard(Settings())
+    features, over = examples(rows)
     weights, bias = fit(features, over)
-    names = ("SOUND", "LANGUAGE", "WANTS_MORE", "ASKS", "BIAS")
+    names = ("SOUND", "LANGUAGE", "ASKS", "BIAS")
     found = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, (*weights, bias), strict=True))
     sys.stdout.write(f"{found}; {len(over)} pauses, {over.sum()} of them over\n")
     sys.stdout.write(f"MIDDLE_SOUND {np.median(features[:, 0]):.1f}, MIDDLE_LANGUAGE {np.median(features[:, 1]):.1f}\n")
-    for name, rows in (("even", even), ("odd", odd)):
-        features, over = examples([row for row, _ in rows])
+    for name, chosen in (("training", rows), ("bench endpoint", listen(quick=False))):
+        features, over = examples(chosen)
         scores = features @ weights + bias
         ranks = ", ".join(f"{what} {ranking(values, over):.3f}" for what, values in (
             ("both", scores), ("sound", features[:, 0]), ("language", features[:, 1])))
         cuts = " ".join(f"{value:.2f}" for value in np.quantile(scores[over], (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)))
-        sys.stdout.write(f"{name}: ranking {ranks}; score where it was over, 5 to 95 %: {cuts}\n")
+        outcomes = [(row, ended(row, lambda votes: turn_end.wait_ms(votes, turn_end.WaitRule()))) for row in chosen]
+        sys.stdout.write(f"{name}: ranking {ranks}; score where it was over, 5 to 95 %: {cuts}; the rule as it is: cut off "
+                         f"{cut_off(outcomes):.1f} %, wait p50 {wait(outcomes, 50):.0f}, p95 {wait(outcomes, 95):.0f} ms\n")
 
 
 if __name__ == "__main__":

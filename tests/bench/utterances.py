@@ -78,15 +78,18 @@ class Utterance:
 def complete(shared: Path, tts: Tts, *, orders: int, recorded: int, voice: int) -> list[Utterance]:
     """Whole orders, commands and sentences of ``shared``, and questions that the voice asks."""
     made = clips(shared, "commands", orders, "order") + clips(shared, "stt", recorded, "recorded")
-    for text in (SPOKEN + MORE_SPOKEN)[:voice]:
-        said = spoken(tts, text)
-        made.append(_padded(text, "spoken", said.samples[:said.end], [(LEAD_S, said.end / RATE)], lead=False))
-    return made
+    return made + [question(tts, text) for text in (SPOKEN + MORE_SPOKEN)[:voice]]
 
 
-def clips(shared: Path, folder: str, count: int, kind: Kind) -> list[Utterance]:
-    """Recorded ones of ``shared``."""
-    return [_clip(shared, folder, name, spans, kind) for name, spans in _spread(shared, folder, count)]
+def question(tts: Tts, text: str) -> Utterance:
+    """Said by the voice."""
+    said = spoken(tts, text)
+    return _padded(text, "spoken", said.samples[:said.end], [(LEAD_S, said.end / RATE)], lead=False)
+
+
+def clips(shared: Path, folder: str, count: int, kind: Kind, offset: int = 0) -> list[Utterance]:
+    """Recorded ones of ``shared``, spread over the alphabet of their names from the ``offset``th on."""
+    return [_clip(shared, folder, name, spans, kind) for name, spans in _spread(shared, folder, count, offset)]
 
 
 def paused(shared: Path, tts: Tts, *, spliced: int, hesitations: int, dictated: int = 0, seed: int = 5) -> list[Utterance]:
@@ -94,14 +97,14 @@ def paused(shared: Path, tts: Tts, *, spliced: int, hesitations: int, dictated: 
     rng = np.random.default_rng(seed)
     made = []
     lengths = rng.permutation(np.linspace(*PAUSES_S, max(1, spliced)))
-    for (name, spans), length in zip(_spread(shared, "commands", spliced, offset=1), lengths, strict=False):
-        made.append(_spliced(_clip(shared, "commands", name, spans, "spliced"), float(length)))
+    for order, length in zip(clips(shared, "commands", spliced, "order", offset=1), lengths, strict=False):
+        made.append(splice(order, float(length)))
     lengths = rng.permutation(np.linspace(*PAUSES_S, max(1, hesitations)))
     for (first, second), length in zip(HESITATIONS[:hesitations], lengths, strict=False):
-        made.append(_hesitation(tts, first, second, float(length)))
+        made.append(hesitation(tts, first, second, float(length)))
     lengths = rng.permutation(np.linspace(*PAUSES_S, max(1, dictated)))
     for (first, second), length in zip(DICTATED[:dictated], lengths, strict=False):
-        made.append(_hesitation(tts, first, second, float(length), "dictated"))
+        made.append(hesitation(tts, first, second, float(length), "dictated"))
     return made
 
 
@@ -136,7 +139,8 @@ def _padded(name: str, kind: Kind, samples: Int16, spans: Sequence[tuple[float, 
     return Utterance(name, kind, np.concatenate(pieces), tuple((start + before, end + before) for start, end in spans))
 
 
-def _spliced(said: Utterance, pause_s: float) -> Utterance:
+def splice(said: Utterance, pause_s: float) -> Utterance:
+    """The same with a pause inside."""
     start, end = said.speech[0][0], said.speech[-1][1]
     hop = RATE // 200
     x = audio.to_float32(said.samples)
@@ -150,7 +154,8 @@ def _spliced(said: Utterance, pause_s: float) -> Utterance:
     return Utterance(said.name, "spliced", samples, ((start, at / RATE), (at / RATE + pause_s, end + pause_s)))
 
 
-def _hesitation(tts: Tts, first: str, second: str, pause_s: float, kind: Kind = "hesitation") -> Utterance:
+def hesitation(tts: Tts, first: str, second: str, pause_s: float, kind: Kind = "hesitation") -> Utterance:
+    """Two halves of a sentence, said by the voice."""
     one, other = spoken(tts, first + ","), spoken(tts, second)
     head = one.samples[:one.end]
     tail = other.samples[round(LEAD_S * RATE):other.end]

@@ -55,12 +55,6 @@ def test_a_vote_that_is_too_late_changes_nothing() -> None:
     assert endpoint.known(row().pauses[0], 220.0, (), asked=1).probability == 0.6
 
 
-def test_the_same_words_in_quiet_and_in_noise_are_in_one_half() -> None:
-    rows = [(row(name=name), None) for name in "abcd"] * 2
-    even, odd = endpoint.halves(rows)
-    assert {r.name for r, _ in even} == {"a", "c"} and {r.name for r, _ in odd} == {"b", "d"} and len(even) == len(odd) == 4
-
-
 def test_the_fit_finds_the_vote_that_tells() -> None:
     rng = np.random.default_rng(3)
     over = rng.random(400) < 0.6
@@ -73,5 +67,5 @@ def test_the_fit_finds_the_vote_that_tells() -> None:
 
 def test_an_example_is_over_where_nothing_follows() -> None:
     features, over = turn_fit.examples([row()])
-    assert over.tolist() == [False, True] and features.shape == (2, 4)
+    assert over.tolist() == [False, True] and features.shape == (2, 3)
     assert features[0, 1] < features[1, 1]

@@ -35,8 +35,13 @@ def test_a_click_is_not_speech() -> None:
 
 
 def test_hysteresis_keeps_weak_speech_going() -> None:
-    assert [mark for _, mark in run([0.9, 0.9] + [0.4] * 40)] == [Mark.SPEECH]
+    assert [mark for _, mark in run([0.55, 0.55] + [0.43] * 40)] == [Mark.SPEECH]
     assert run([0.4] * 40) == []
+
+
+def test_who_was_heard_clearly_is_not_thought_to_go_on_in_a_murmur() -> None:
+    assert (14, Mark.PAUSE) in run([0.95] * 10 + [0.6] * 10), "a kitchen, by its probability"
+    assert [mark for _, mark in run([0.6] * 20)] == [Mark.SPEECH], "a voice, where no other is clearer"
 
 
 def test_a_monologue_is_closed() -> None:

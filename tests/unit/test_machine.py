@@ -87,6 +87,17 @@ def test_a_turn_that_only_says_stop_is_obeyed_without_an_answer() -> None:
     assert machine.state is State.IDLE and machine.generation == 0
 
 
+def test_who_says_wait_is_listened_to() -> None:
+    machine = Machine(Policy(earcons=False))
+    machine.handle(Event(Kind.WAKE))
+    listen, timer = machine.handle(Event(Kind.TURN_STOP, turn=1, sample=700, text="Wait a second."))
+    assert listen == Listen(1, 700) and isinstance(timer, SetTimer) and machine.state is State.LISTENING
+    held, generation = spoken_over()
+    commands = held.handle(Event(Kind.TURN_STOP, turn=2, sample=900, text="Wait."))
+    assert commands[0] == Cancel(generation, 1, heard=True, barge_in=True) and Listen(2, 900) in commands
+    assert held.state is State.LISTENING
+
+
 def spoken_over() -> tuple[Machine, int]:
     """A machine whose reply, of the returned generation, is paused."""
     machine = Machine(Policy(earcons=False))

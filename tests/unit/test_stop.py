@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgevoice.dialog.stop import is_again, is_stop
+from edgevoice.dialog.stop import is_again, is_stop, is_wait
 
 
 @pytest.mark.parametrize("text", ["Stop.", "stop", "Okay, stop. Thank you.", "Ok stop, thank you!", "No, stop it please", "Never mind.",
@@ -17,6 +17,16 @@ def test_stop(text: str) -> None:
                                   "cancel the timer", "no", "quietly", "Don't stop"])
 def test_not_stop(text: str) -> None:
     assert not is_stop(text)
+
+
+@pytest.mark.parametrize("text", ["Wait.", "Wait, wait.", "No, wait a second, please.", "Hold on.", "Okay, hang on one moment."])
+def test_wait_is_a_stop_of_which_more_comes(text: str) -> None:
+    assert is_wait(text) and is_stop(text)
+
+
+@pytest.mark.parametrize("text", ["", "Stop.", "Wait, stop.", "Wait for my brother.", "Hold on to it."])
+def test_not_wait(text: str) -> None:
+    assert not is_wait(text)
 
 
 @pytest.mark.parametrize("text", ["Say that again.", "Could you repeat that, please?", "Pardon?", "What did you say?", "Sorry, come again?",
