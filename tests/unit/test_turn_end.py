@@ -42,7 +42,7 @@ def test_whole_sentences_that_sound_and_read_final_are_answered_soon(text: str) 
 @pytest.mark.parametrize("text", ["Yes, please.", "No.", "Thank you."])
 def test_a_word_that_is_a_whole_turn_needs_no_opinion_of_the_language_model(text: str) -> None:
     assert wait_ms(Votes(0.97, text), RULE) < 350.0
-    assert wait_ms(Votes(0.97, text, 1e-3), RULE) < 350.0
+    assert 300.0 < wait_ms(Votes(0.97, text, 1e-3), RULE) < 350.0, "more may come"
 
 
 def test_who_says_stop_may_say_more_since_nobody_waits_for_an_answer() -> None:
