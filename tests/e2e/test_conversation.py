@@ -105,6 +105,17 @@ def test_a_turn_that_only_says_stop_gets_no_answer(settings: Settings, engines: 
     assert conversation.session.machine.state is State.IDLE
 
 
+def test_who_says_wait_over_the_reply_goes_on_without_the_wake_word(settings: Settings, engines: Engines) -> None:
+    gap = np.zeros(2 * RATE, np.int16)
+    lines = [Line(spoken(engines.tts, "Tell me a long story about a dragon.", RATE), "start", 0.5),
+             Line(np.concatenate([spoken(engines.tts, "Hold on, please.", RATE), gap,
+                                  spoken(engines.tts, "What is the moon made of?", RATE)]), "over_reply", 1.5)]
+    conversation, made = converse(settings, engines, *lines)
+    first, second = conversation.session.history.turns
+    assert first.interrupted and "moon" in plain(second.user)
+    assert "hold" in plain(of(made, "stt_final")[1]["text"]) and "moon" in plain(of(made, "stt_final")[2]["text"]), "two ends, one turn"
+
+
 def test_a_cough_pauses_the_reply_and_it_goes_on_where_it_was(settings: Settings, engines: Engines) -> None:
     question = Line(spoken(engines.tts, "Tell me a long story about a dragon.", RATE), "start", 0.5)
     for _ in range(TRIES):  # some of the synthesizer's grunts are words to the recognizer
