@@ -58,7 +58,7 @@ class Policy:
     """words over the reply, beside assent and noise, that interrupt it before they end"""
     hold_s: float = 0.35
     """after speech over the reply has ended, while it is not known what was said: how long that is waited for before the reply goes on"""
-    hold_heard_s: float = 0.35
+    hold_heard_s: float = 0.3
     """the same once its words are known not to be meant: time for more of them"""
     followup_s: float = 6.0
     earcons: bool = True
