@@ -108,8 +108,8 @@ def test_a_turn_that_only_says_stop_gets_no_answer(settings: Settings, engines: 
 def test_who_says_wait_over_the_reply_goes_on_without_the_wake_word(settings: Settings, engines: Engines) -> None:
     gap = np.zeros(2 * RATE, np.int16)
     lines = [Line(spoken(engines.tts, "Tell me a long story about a dragon.", RATE), "start", 0.5),
-             Line(np.concatenate([spoken(engines.tts, "Hold on, please.", RATE), gap,
-                                  spoken(engines.tts, "What is the moon made of?", RATE)]), "over_reply", 1.5)]
+             Line(np.concatenate([clearly(engines, "Hold on, please.", RATE), gap,
+                                  clearly(engines, "What is the moon made of?", RATE)]), "over_reply", 1.5)]
     conversation, made = converse(settings, engines, *lines)
     first, second = conversation.session.history.turns
     assert first.interrupted and "moon" in plain(second.user)
