@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from edgevoice.skills.agenda import Agenda, Sort
-from edgevoice.skills.orders import Cancel, Hush, Lengthen, Order, Pause, Set, Tell, Which, stems
+from edgevoice.skills.orders import Cancel, Hush, Lengthen, Name, Order, Pause, Set, Tell, Which, stems
 from edgevoice.skills.whens import clock, duration, places, when
 
 LONGEST_NAME = 4
@@ -34,6 +34,7 @@ _TIMERS = tuple(re.compile(pattern) for pattern in (
     r"<t> (?P<link>for) (?P<about>(?:the|my) [a-z' ]+)",
     r"time (?P<about>(?:the|my) [a-z' ]+) for <t>",
     r"count down(?: from)? <t>"))
+_LATE_NAME = re.compile(r"(?:(?:it is |that is )?for (?P<about>(?:the|my|some) [a-z' ]+)|(?:call|name) it (?P<name>[a-z' ]+))")
 _NO_NAMES = frozenset(("off", "on", "to", "for", "of", "with", "not", "never", "don't", "no", "it", "me", "you", "and", "or", "is", "be",
                        "timer", "alarm", "alarms", "timers", "in", "another", "if", "when", "that", "was", "do", "the", "all"))
 _WHICH = re.compile(r"(?P<all>(?:all|both|every|all of)(?: (?:the|my|of the|of my))? )?(?:(?:the|my|this|that|our) )?(?:(?P<name>.+?) )?"
@@ -52,9 +53,10 @@ _SHORTEN = tuple(re.compile(pattern) for pattern in (
 _LEFT = re.compile(
     r"how (?:long|much time|much longer|many minutes|many seconds|much more time)(?: is| are| do i have| do we have| have i got| is there"
     r"| does| do| has| have)?(?: still)?(?P<left1> left| remaining| to go)?(?: still)?(?: (?:on|for|with|until|till|in|of))?"
-    r"(?: (?P<which>(?:the|my) .+?))?(?: still)?(?: have| has| got| run)?(?P<left2> left| remaining| to go)?"
+    r"(?: (?P<which>(?:the|my) .+?|[a-z ]*timer))?(?: still)?(?: have| has| got| run)?(?P<left2> left| remaining| to go)?"
     r"(?: is done| is up| ends| goes off| rings| are done| are ready| is ready)?")
 _TELL = tuple(re.compile(pattern) for pattern in (
+    r"(?P<which>(?:the |my )?(?:[a-z]+ )?(?:timer|alarm|reminder)s?) status",
     r"(?:what|which) (?P<which>(?:timer|alarm|reminder)s?)(?: do i have| do we have| are| is| have i| did i)?(?: there)?(?: still)?"
     r"(?: set| running| pending| active| on| left)?",
     r"(?:list|read|read out|show me|show|check|tell me about|what about|what are|what is the status of|status of)(?: all)?(?: of)?"
@@ -92,7 +94,7 @@ def order(words: list[str], now: datetime, agenda: Agenda, asked: Order | None =
 
 def _completed(asked: Order, words: list[str], now: datetime, agenda: Agenda) -> Order | None:
     """The order with what its question was about."""
-    if isinstance(asked, Hush):
+    if isinstance(asked, Hush | Name):
         return None
     if not isinstance(asked, Set):
         name = " ".join(word for word in words if word not in ("the", "timer", "alarm", "reminder", "one", "for"))
@@ -101,6 +103,10 @@ def _completed(asked: Order, words: list[str], now: datetime, agenda: Agenda) ->
         if length is not None and words[length[1]:] in ([], ["timer"], ["one"]):
             return replace(asked, which=replace(asked.which, length_s=length[0]))
         return replace(asked, which=replace(asked.which, name=name)) if fits else None
+    if asked.seconds is not None:
+        match = _LATE_NAME.fullmatch(" ".join(words))
+        named = _name(match["about"] or match["name"]) if match is not None else None
+        return Name(named, bool(match["about"])) if match is not None and named else None
     words = words[words[:1] in (["for"], ["at"]):]
     if asked.sort == "timer":
         found = duration(words, 0)

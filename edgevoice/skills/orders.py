@@ -81,12 +81,20 @@ class Hush:
     again_s: int | None = None
 
 
-Order = Set | Tell | Cancel | Pause | Lengthen | Hush
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The newest timer has this name: it was said after a pause."""
+
+    name: str
+    about: bool
+
+
+Order = Set | Tell | Cancel | Pause | Lengthen | Hush | Name
 
 
 @dataclass(frozen=True, slots=True)
 class Obeyed:
-    """The ``agenda`` after an order, what to say, and the order itself where that is a question about it."""
+    """The ``agenda`` after an order, what to say, and the order itself where that is a question about it, or its name may follow."""
 
     agenda: Agenda
     answer: str
@@ -98,7 +106,11 @@ def obey(agenda: Agenda, order: Order, now: Now) -> Obeyed:
     match order:
         case Set():
             question = _missing(order)
-            return Obeyed(agenda, question, order) if question else Obeyed(*_set(agenda, order, now))
+            if question:
+                return Obeyed(agenda, question, order)
+            return Obeyed(*_set(agenda, order, now), order if order.sort == "timer" and not order.name else None)
+        case Name():
+            return Obeyed(*_name(agenda, order, now))
         case Hush(again_s):
             return Obeyed(*_hush(agenda, again_s, now))
         case Tell(which):
@@ -142,6 +154,14 @@ def _set(agenda: Agenda, order: Set, now: Now) -> tuple[Agenda, str]:
         return agenda, TOO_MANY
 
 
+def _name(agenda: Agenda, order: Name, now: Now) -> tuple[Agenda, str]:
+    newest = max((item for item in agenda.items if item.sort == "timer" and not item.name), key=lambda item: item.id, default=None)
+    if newest is None:
+        return agenda, "No timer is set."
+    item = replace(newest, name=order.name, about=order.about)
+    return agendas.changed(agenda, item), f"The {title(item, now)} has {told_left(item.left(now))} left."
+
+
 def _told_set(item: Item, now: Now) -> str:
     length = told_length(item.length_s)
     if item.sort == "reminder":
@@ -161,6 +181,8 @@ def _hush(agenda: Agenda, again_s: int | None, now: Now) -> tuple[Agenda, str]:
     agenda = agendas.silenced(agenda)
     if again_s is None:
         return agenda, "Okay."
+    if len(agenda.items) + len(rung) > agendas.MOST:
+        return agenda, TOO_MANY
     for item in rung:
         agenda = agendas.added(agenda, replace(item, at=None, days=(), wall=None, length_s=float(again_s), mono=now.mono + again_s))
     return agenda, f"Again in {told_length(again_s)}."

@@ -14,7 +14,7 @@ import pytest
 from edgevoice.dialog.table import State
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings, SkillSettings
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, clearly
 from tests.e2e.test_speculation import RATE, tone
 from tests.fakes.llm import FakeLlm, words
 from tests.fakes.stt import FakeStt
@@ -138,3 +138,22 @@ def test_lists_and_questions_that_complete_an_order(settings: Settings, tmp_path
         "The pizza timer has 12 minutes left.", "The pizza timer is cancelled."]
     assert "set timers" in str(events(made, "routed")[-1]["text"])
     assert json.loads((tmp_path / "agenda.json").read_text())["lists"] == {"shopping": ["milk", "bread"]}
+
+
+def test_with_real_engines_it_is_set_rung_and_stopped_by_speech(settings: Settings, engines: Engines, tmp_path: Path) -> None:
+    settings = dataclasses.replace(settings, skills=SkillSettings(timezone="Europe/Berlin"))
+
+    async def act() -> Stage:
+        async with Stage(settings, engines, realtime=True, agenda=tmp_path / "agenda.json") as made:
+            keeper = made.timekeeper
+            assert keeper is not None
+            made.device.say(clearly(engines, "Set a timer for two seconds.", RATE), made.device.position + RATE // 4)
+            assert await made.until(lambda: bool(events(made, "timer_set")), 15.0), events(made, "stt_final")
+            assert await made.until(lambda: "timer is done" in spoken(made), 15.0)
+            assert await made.until(lambda: made.session.machine.state is State.FOLLOWUP, 15.0)
+            made.device.say(clearly(engines, "Stop.", RATE), made.device.position + RATE // 4)
+            assert await made.until(lambda: keeper.pending()["ringing"] == 0, 10.0), events(made, "stt_final")
+        return made
+
+    made = asyncio.run(act())
+    assert rings(made) == 1 and "2 seconds, starting now." in spoken(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -36,11 +37,16 @@ def test_it_comes_obeys_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
                 house.wait("edgevoice/hall/state", lambda value: value["wake_words"] == ["alexa"])
                 house.publish("edgevoice/hall/cmd/say", {"text": "The door is open."})
                 house.wait("/event/playback_end", within_s=60)
+                house.publish("edgevoice/hall/cmd/ask", {"text": "Set a timer for two seconds."})
+                house.wait("/event/timer_set")
                 broker.stop()
-                time.sleep(0.5)
-                broker.start()
+                time.sleep(2.5)  # it rings meanwhile, as if nothing had happened
                 after = len(house.messages)
-                house.wait("/availability", lambda value: value == "online", 30, after)
+                broker.start()
+                house.wait("edgevoice/hall/state", lambda value: value["agenda"]["ringing"] == 1, 60, after)
+                after = len(house.messages)
+                house.publish("edgevoice/hall/cmd/stop", {"id": "s"})
+                house.wait("edgevoice/hall/state", lambda value: value["agenda"]["ringing"] == 0, 30, after)
                 house.publish("edgevoice/hall/cmd/restart", {"id": "r"})
                 assert house.wait("/cmd/restart/result")["ok"]
                 house.wait("/availability", lambda value: value == "offline", 30)
@@ -48,4 +54,5 @@ def test_it_comes_obeys_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
             finally:
                 daemon.kill()
     assert daemon.returncode == EXIT_RESTART, told
+    assert json.loads((tmp_path / "agenda.json").read_text())["items"] == []
     assert "MQTT: connected to localhost as edgevoice/hall" in told and "started afresh" in told and "Traceback" not in told

@@ -102,6 +102,8 @@ def test_several_timers_are_told_apart() -> None:
     assert talk.say("cancel the timer") == "Which one: the timer for the eggs or the pizza timer?"
     assert talk.say("the pizza timer") == "The pizza timer is cancelled."
     assert talk.say("resume the timer") == "The timer for the eggs goes on with 9 minutes 30 seconds left."
+    assert talk.say("timer status") == talk.say("how much time left on egg timer") == (
+        "The timer for the eggs has 9 minutes 30 seconds left.")
     assert talk.say("cancel the rice timer") == "There is none of that name. There is the timer for the eggs."
     assert talk.say("give it five more minutes") == "The timer for the eggs has 14 minutes 30 seconds left now."
     assert talk.wait(14 * 60 + 29) == [] and talk.wait(2) == ["eggs"]
@@ -115,6 +117,16 @@ def test_a_question_is_answered_with_what_it_asked_for_and_nothing_else() -> Non
     assert talk.say("remind me to call the dentist") == "When shall I remind you?"
     assert talk.say("tomorrow at nine") == "I will remind you at 9:00 AM tomorrow to call the dentist."
     assert talk.say("set a timer") == "For how long?" and talk.say("never mind that") == ""
+
+
+def test_a_name_may_come_after_a_pause() -> None:
+    talk = Talk()
+    talk.say("set a timer for ten minutes")
+    assert talk.say("for the eggs") == "The timer for the eggs has 10 minutes left." and talk.say("for the rice") == ""
+    talk.say("set a timer for five minutes")
+    assert talk.say("call it pizza") == "The pizza timer has 5 minutes left." and len(talk.agenda.items) == 2
+    talk.say("set a timer for three minutes")
+    assert talk.say("three minutes") == "" and talk.say("for the love of god stop it") == ""
 
 
 def test_what_rings_is_silenced_or_comes_again() -> None:
