@@ -11,6 +11,7 @@ import faulthandler
 import functools
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -221,6 +222,11 @@ def _mqtt(settings: MqttSettings, house: House, home: HomeLink | None) -> MqttAd
         return None
     from edgevoice.adapters.mqtt import MqttAdapter
 
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+    except OSError:  # the unit allows no such sockets
+        tell("MQTT: this service has no network yet: now that mqtt.host is set, sudo edgevoice service install gives it one",
+             journal.WARNING)
     return MqttAdapter(settings, house, folder=state_folder(settings.folder), told=functools.partial(tell, priority=journal.WARNING),
                        home=home)
 

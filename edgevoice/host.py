@@ -6,8 +6,10 @@ devices of the thermal framework, which is how a Jetson shows its throttling.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,17 @@ THROTTLED = Path("sys/devices/platform/soc/soc:firmware/get_throttled")
 PI_FLAGS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
 SLOWING = ("cpu", "gpu", "emc", "clk")
 """what a cooling device's type has in it if cooling means slowing down; the others are fans"""
+
+
+THREAD_NAME = 15
+"""bytes that the kernel keeps of a thread's name"""
+
+
+def name_thread() -> None:
+    """Tell the kernel the Python name of the thread that calls, for `top -H` and `ps -L`."""
+    thread = threading.current_thread()
+    with contextlib.suppress(OSError):  # elsewhere than on Linux
+        Path(f"/proc/self/task/{thread.native_id}/comm").write_text(thread.name[:THREAD_NAME], encoding="ascii")
 
 
 @dataclass(frozen=True, slots=True)

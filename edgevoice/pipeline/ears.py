@@ -27,6 +27,7 @@ from edgevoice.dialog.speech import END_LAG_MS, SpeechDetector, SpeechStart
 from edgevoice.dialog.table import Kind
 from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
 from edgevoice.engines.protocols import SPEECH_RATE, TurnEnd, Vad
+from edgevoice.host import name_thread
 from edgevoice.pipeline.memory import AudioMemory, ProbabilityMemory
 from edgevoice.pipeline.orders import Forget, Order, SetTimer, Vote
 from edgevoice.pipeline.recognizer import Recognizer
@@ -173,6 +174,7 @@ class Ears:
     # The thread's side.
 
     def _run(self) -> None:
+        name_thread()
         try:
             self._listen_on()
         except Exception as error:

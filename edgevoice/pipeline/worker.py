@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from edgevoice.errors import EngineError
+from edgevoice.host import name_thread
 from edgevoice.pipeline.watch import Watch
 
 Job = TypeVar("Job")
@@ -123,6 +124,7 @@ class Worker(Generic[Job]):
         self._thread.start()
 
     def _run(self, left: Job | None, watch: Watch) -> None:
+        name_thread()
         mine = left is None or self._attend(left, salvage=True)
         while mine and (job := self._jobs.get()) is not None:
             mine = self._attend(job)
