@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .SILENT:
-.PHONY: help demo setup test test-all lint bench clean distclean system-base system-test setup-test
+.PHONY: help demo setup test test-all lint bench deb clean distclean system-base system-test setup-test
 
 run := scripts/as-owner
 python := .venv/bin/python
@@ -16,6 +16,7 @@ help:
 	echo "make setup      only set up: Debian packages, .venv, llama.cpp, the C core, default models"
 	echo "make lint       ruff, mypy, import contracts"
 	echo "make bench      every benchmark in its quick form"
+	echo "make deb        a Debian package for this release and processor, in dist/"
 	echo "make clean      remove what was built and recorded; make distclean removes .venv too (models stay)"
 
 setup:
@@ -40,6 +41,9 @@ test-all: lint
 
 bench: setup
 	$(run) bash -c 'for name in $$(.venv/bin/edgevoice bench | cut -d" " -f1); do .venv/bin/edgevoice bench $$name --quick; done'
+
+deb: setup
+	$(run) scripts/deb.sh
 
 clean:
 	rm -rf build dist demo ext/build ext/_core.c ext/_vad.c *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

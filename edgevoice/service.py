@@ -72,8 +72,9 @@ def unit_text(name: str, *, at: Path | None = None, needs: Sequence[Path] | None
 
 
 def install(root: Path = Path("/"), *, config: Path | None = None, models: Path | None = None, start: bool = True) -> Iterator[Step]:
-    """Put all in place under ``root`` and, where that is the running system, start it.  ``config``: the first configuration, where there is
-    none yet; ``models``: a store or folder to take the models from.  ``UsageError`` before anything is done, where it cannot be."""
+    """Put all in place under ``root`` and, with ``start``, have it start now and with the machine.  ``config``: the first configuration,
+    where there is none yet; ``models``: a store or folder to take the models from.  ``UsageError`` before anything is done, where it
+    cannot be."""
     live = _ready(root)
     if config is not None:
         load(config)  # a service shall not be given what it would refuse
@@ -101,11 +102,12 @@ def install(root: Path = Path("/"), *, config: Path | None = None, models: Path 
     if models is not None:
         yield _take_models(root, models, place)
     if not live:
-        yield _run(["systemctl", f"--root={root}", "enable", NAME], "at the next start of that system")
+        if start:
+            yield _run(["systemctl", f"--root={root}", "enable", NAME], "at the next start of that system")
         return
     yield _run(["systemctl", "daemon-reload"], "systemd reads the units")
-    yield _run(["systemctl", "enable", NAME], "at every start of the machine")
     if start:
+        yield _run(["systemctl", "enable", NAME], "at every start of the machine")
         yield _run(["systemctl", "restart", "--no-block", NAME], "now; `edgevoice service status` tells how it does")
 
 

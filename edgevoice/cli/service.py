@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     install.add_argument("--config", metavar="FILE", type=Path, help="becomes /etc/edgevoice/edgevoice.toml, where there is none yet")
     install.add_argument("--models", metavar="DIR", type=Path,
                          help="take the models from this store or folder instead of fetching them, such as ~/.local/share/edgevoice/models")
-    install.add_argument("--no-start", action="store_true", help="do not start it now")
+    install.add_argument("--no-start", action="store_true", help="only put things in place: it starts neither now nor with the machine")
     uninstall = actions.add_parser("uninstall", help="stop it and take its files away")
     uninstall.add_argument("--purge", action="store_true", help="configuration, models and state too")
     for action in (install, uninstall):

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevoice.engines import llama_kernels
 from edgevoice.engines.protocols import Cancel
 from edgevoice.errors import EngineError, ModelError
 
@@ -64,6 +65,7 @@ def library() -> Any:
                                   "pip install --no-binary llama-cpp-python --force-reinstall llama-cpp-python") from error
             _log_callback = c.llama_log_callback(_log)
             c.llama_log_set(_log_callback, None)
+            llama_kernels.load()
             c.llama_backend_init()
             _library = c
     return _library

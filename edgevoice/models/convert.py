@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgevoice.engines import llama_kernels
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import child, families
 
@@ -142,6 +143,7 @@ def main(arguments: Sequence[str]) -> int:
         import llama_cpp
     except ModuleNotFoundError:
         return _MISSING
+    llama_kernels.load()
     how = llama_cpp.llama_model_quantize_default_params()
     how.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0
     how.allow_requantize = True

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgevoice.engines import llama_kernels
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import child, families
 
@@ -124,6 +125,7 @@ def _gguf(folder: Path) -> Facts:
     import llama_cpp
     import numpy as np
 
+    llama_kernels.load()
     model = llama_cpp.Llama(str(folder / "model.gguf"), n_ctx=64, n_batch=32, n_threads=1, verbose=False)
     tokens = model.tokenize(b"Good morning", add_bos=True)
     model.eval(tokens)
