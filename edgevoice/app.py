@@ -26,7 +26,7 @@ from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import find
 from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.engines import Engines
-from edgevoice.pipeline.rules import safety_of
+from edgevoice.pipeline.rules import safety_of, toolbox_of
 from edgevoice.rt import Core
 from edgevoice.rt.contract import Device
 from edgevoice.settings import Settings
@@ -112,6 +112,7 @@ def load_engines(settings: Settings, progress: Progress = lambda _: None) -> Eng
     Without a turn-end model turns end by words and silence: a line in the log, once all that is needed is there.
     """
     safety_of(settings.safety)  # whoever wrote a rule that is none shall not wait for the engines to be told
+    toolbox_of(settings)
     spare_memory()
     started = time.monotonic()
 

@@ -60,6 +60,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     from edgevoice import app
     from edgevoice.heartbeat import Beat, Heartbeat
     from edgevoice.household import Household
+    from edgevoice.pipeline.rules import toolbox_of
     from edgevoice.pipeline.session import Session
     from edgevoice.recording import Recorder
     from edgevoice.rt import SupervisedDevice
@@ -93,7 +94,8 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     timekeeper = _timekeeper(settings, trace)
     session = Session(core, engines, settings, trace, clock, tap=recorder.take if recorder else None, may_rest=True,
                       loaders=app.loaders(settings), skills=(*(timekeeper.skills if timekeeper else ()),
-                                                             *((household.skill,) if household else ())))
+                                                             *((household.skill,) if household else ())),
+                      tools=toolbox_of(settings))
     if timekeeper is not None:
         timekeeper.register(session.deeds)
     stuck: list[str] = []
@@ -178,6 +180,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         meter.add("agenda", timekeeper.health)
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
+        if session.tools is not None:
+            session.tools.way = mqtt.outbox
         mqtt.start()
     files = settings.health
     exporter = None

@@ -254,6 +254,16 @@ class SkillSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """What the language model may do; nothing unless a tool is named here or declared in the file."""
+
+    file: str = key("", "TOML file in which tools are declared (see README.md); empty for none")
+    builtin: list[str] = key([], "tools that need no file: time, status, timer")
+    topics: list[str] = key([], "MQTT topics that tools may publish to, with + and # for levels; all others are never reached")
+    rounds: int = key(2, "most calls for one sentence", low=1, high=5)
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSettings:
     """The health snapshot as files, for monitors on the device itself."""
 
@@ -288,6 +298,7 @@ class Settings:
     faults: FaultSettings = field(default_factory=FaultSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)
     skills: SkillSettings = field(default_factory=SkillSettings)
+    tools: ToolSettings = field(default_factory=ToolSettings)
     paths: PathSettings = field(default_factory=PathSettings)
 
 

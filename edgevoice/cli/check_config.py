@@ -53,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
-    """What the file by itself cannot tell: wake words that nobody knows, pronunciations that cannot be read."""
+    """What the file by itself cannot tell: wake words that nobody knows, pronunciations and tools that cannot be read."""
     from edgevoice.config import Problem
     from edgevoice.engines import lexicon, wake
-    from edgevoice.pipeline.rules import safety_of
+    from edgevoice.pipeline.rules import safety_of, toolbox_of
 
     def words() -> None:
         wake.check_words(settings.wake)
@@ -68,8 +68,11 @@ def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
     def rules() -> None:
         safety_of(settings.safety)
 
+    def tools() -> None:
+        toolbox_of(settings)
+
     found = []
-    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules)):
+    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules), ("tools.file", tools)):
         try:
             look()
         except EdgeVoiceError as error:

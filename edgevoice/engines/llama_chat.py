@@ -129,7 +129,7 @@ class Assembler:
         fixed: int | None = None
         held = list(live)
         agrees = tokens == held[:len(tokens)]
-        cached = _common(tokens, held)
+        cached = common(tokens, held)
         said = []
         for piece in pieces:
             start = len(tokens)
@@ -141,7 +141,7 @@ class Assembler:
             else:
                 added = self._tokenize(piece.text, piece.role is None)
             if agrees:
-                same = _common(added, held[start:start + len(added)])
+                same = common(added, held[start:start + len(added)])
                 cached = start + same
                 agrees = same == len(added)
             tokens += added
@@ -174,7 +174,7 @@ class Assembler:
         return list(held[:whole]) + (self._tokenize(rest, False) if rest else [])
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
+def common(left: Sequence[int], right: Sequence[int]) -> int:
     """Length of the longest common beginning."""
     count = 0
     for one, other in zip(left, right, strict=False):

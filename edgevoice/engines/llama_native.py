@@ -102,10 +102,10 @@ class Model:
         params = self._c.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.load_mode = self._c.LLAMA_LOAD_MODE_MMAP
-        _complaints.clear()
+        forget_complaints()
         self._model = self._c.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
-            raise ModelError(f"llama.cpp refuses {path}: {_complaint('no reason given')}")
+            raise ModelError(f"llama.cpp refuses {path}: {complaint('no reason given')}")
         self.vocab = self._c.llama_model_get_vocab(self._model)
         self.pointer = self._model
         self.trained_context: int = self._c.llama_model_n_ctx_train(self._model)
@@ -159,64 +159,6 @@ class Model:
             self._model = self.pointer = None
 
 
-class Sampler:
-    """Penalties → top-k → top-p → min-p → temperature → draw; greedy at temperature 0.
-
-    Reset before each reply, so that the same context, settings and seed write the same reply.  The repeat penalty sees this reply
-    only.  DRY (p-e-w's sampler: a token is penalized the more, the longer the run of earlier words it would go on repeating) sees
-    the earlier replies too, which a small model otherwise says over and over, word for word, whatever it is asked.
-    """
-
-    PENALTY_WINDOW = 64
-    """tokens"""
-    DRY_BASE, DRY_RUN = 1.75, 3
-    """growth a token of the run, and the longest run that is free: "The capital of" may begin two replies"""
-
-    def __init__(self, model: Model, *, temperature: float, top_k: int, top_p: float, min_p: float, repeat_penalty: float,
-                 dry_multiplier: float, memory: int, seed: int) -> None:
-        self._c = c = library()
-        self._separator = model.eos
-        self._memory = memory
-        self._dry: Any = None
-        params = c.llama_sampler_chain_default_params()
-        params.no_perf = True
-        self._chain: Any = c.llama_sampler_chain_init(params)
-        links = []
-        if repeat_penalty != 1.0:
-            links.append(c.llama_sampler_init_penalties(model.vocabulary, self.PENALTY_WINDOW, repeat_penalty, 0.0, 0.0))
-        if dry_multiplier > 0.0:
-            self._dry = c.llama_sampler_init_dry(model.vocab, dry_multiplier, self.DRY_BASE, self.DRY_RUN, memory, None, 0)
-            links.append(self._dry)
-        if temperature <= 0.0:
-            links.append(c.llama_sampler_init_greedy())
-        else:
-            if top_k > 0:
-                links.append(c.llama_sampler_init_top_k(top_k))
-            if 0.0 < top_p < 1.0:
-                links.append(c.llama_sampler_init_top_p(top_p, 1))
-            if min_p > 0.0:
-                links.append(c.llama_sampler_init_min_p(min_p, 1))
-            links += [c.llama_sampler_init_temp(temperature), c.llama_sampler_init_dist(seed)]
-        for link in links:
-            c.llama_sampler_chain_add(self._chain, link)
-
-    def reset(self, said: Sequence[Sequence[int]] = ()) -> None:
-        """Begin a reply; ``said`` are the tokens of the earlier ones, oldest first."""
-        self._c.llama_sampler_reset(self._chain)
-        if self._dry is not None:
-            for token in [token for reply in said for token in (*reply, self._separator)][-self._memory:]:
-                self._c.llama_sampler_accept(self._dry, token)
-
-    def sample(self, context: Context) -> int:
-        """Draw from the logits of the last token decoded, and remember the draw for the penalties."""
-        return int(self._c.llama_sampler_sample(self._chain, context.pointer, -1))
-
-    def close(self) -> None:
-        if self._chain:
-            self._c.llama_sampler_free(self._chain)
-            self._chain = self._dry = None
-
-
 class Context:
     """The KV cache of one sequence.  ``size`` tokens; ``live`` is what it holds now."""
 
@@ -230,10 +172,10 @@ class Context:
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_AUTO
         params.no_perf = True
-        _complaints.clear()
+        forget_complaints()
         self._context: Any = c.llama_init_from_model(model.pointer, params)
         if not self._context:
-            raise EngineError(f"llama.cpp cannot make a context of {size} tokens: {_complaint('out of memory?')}")
+            raise EngineError(f"llama.cpp cannot make a context of {size} tokens: {complaint('out of memory?')}")
         self.pointer = self._context
         self.size = size
         self._vocabulary = model.vocabulary
@@ -268,7 +210,7 @@ class Context:
             self.has_logits = True
             self.evaluated += count
             return
-        reason = _complaint(f"status {status}")
+        reason = complaint(f"status {status}")
         del self.live[self._c.llama_memory_seq_pos_max(self._memory, 0) + 1:]
         if status == ABORTED:
             raise Aborted
@@ -281,6 +223,14 @@ class Context:
         row = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), (self._vocabulary,))
         weights = np.exp(row - row.max())
         return float(weights[tokens].sum(dtype=np.float64) / weights.sum(dtype=np.float64))
+
+    def logs(self) -> NDArray[np.float64]:
+        """The logarithm of each token's probability to follow the last live one, whose logits must be at hand."""
+        if not self.has_logits:
+            raise RuntimeError("the last token has no logits")
+        row = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), (self._vocabulary,)).astype(np.float64)
+        row -= row.max()
+        return np.asarray(row - np.log(np.exp(row).sum()))
 
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens (all of them, where this kind of memory cannot forget a part)."""
@@ -374,7 +324,12 @@ def _log(level: int, text: bytes, _data: object) -> None:
         _complaints.append(text.decode("utf-8", "replace").strip())
 
 
-def _complaint(otherwise: str) -> str:
+def forget_complaints() -> None:
+    """Before a call whose reason for failing shall be told."""
+    _complaints.clear()
+
+
+def complaint(otherwise: str) -> str:
     """The first of the latest error lines: those after it only say that something failed because of it."""
     reason = next((line for line in _complaints if line), otherwise)
     _complaints.clear()

@@ -7,6 +7,7 @@ Laws
 - ``generate`` looks at ``cancel`` between tokens, and llama.cpp's C abort function looks at it inside a step; whatever was aborted,
   the cache's account stays exact and the next reply is the one it would have been.
 - A reply is whole characters; control tokens are never text.
+- What is asked beside the conversation (``weigh``, a reply by a grammar) leaves its cache as it was (``llama_aside``).
 
 Theory.  ``generate`` renders the conversation (``llama_chat``), brings the cache to it (``_advance``), then draws a token, says it,
 and evaluates it, until the model ends its turn, a limit is met, or it is cancelled.  ``emit`` may block: then the model waits; the
@@ -23,12 +24,18 @@ import statistics
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgevoice.clock import Clock, MonotonicClock
+from edgevoice.engines.llama_aside import Aside
 from edgevoice.engines.llama_cache import PromptCache, identity
 from edgevoice.engines.llama_chat import CHATML, Assembler, ChatTemplate, Prompt
-from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, Model, Sampler, library
+from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, Model, library
+from edgevoice.engines.llama_sampler import Draws, Sampler, Strict
 from edgevoice.engines.protocols import Cancel, Completion
 from edgevoice.engines.threads import threads_for
 from edgevoice.errors import ConfigError, EngineError, ModelError
@@ -81,6 +88,7 @@ class LlamaLlm:
                 raise ConfigError(f"llm.context = {settings.context}: {path.name} was made for {trained} tokens at most")
             self._context = Context(self._model, size=settings.context, threads=threads_for(settings.threads))
             made.callback(self._context.close)
+            self._aside = Aside(self._context)
             self._sampler = Sampler(self._model, temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
                                     min_p=settings.min_p, repeat_penalty=settings.repeat_penalty,
                                     dry_multiplier=settings.dry_multiplier, memory=settings.context, seed=settings.seed)
@@ -95,7 +103,7 @@ class LlamaLlm:
             self._made = made.pop_all()
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None) -> Completion:
+                 max_tokens: int | None = None, grammar: str = "") -> Completion:
         """See ``Llm.generate``.  ``ValueError`` unless the last message is the user's and ``max_tokens`` is at least 1."""
         limit = self._settings.max_tokens if max_tokens is None else max_tokens
         if limit < 1:
@@ -106,15 +114,31 @@ class LlamaLlm:
             meter = _Meter(self._clock)
             if cancel.cancelled():
                 return Completion("cancelled", meter.usage(0, 0))
+            if grammar:
+                return self._by_grammar(messages, emit, cancel, limit, meter, grammar)
             prompt = self._fit(messages, limit)
             cached = self._prepare(prompt)
             try:
                 with AbortSwitch(self._context, cancel):
                     self._evaluate(prompt, cancel)
-                    finish = self._write(prompt, emit, cancel, limit, meter)
+                    self._sampler.reset(prompt.said)
+                    finish = self._write(self._sampler, emit, cancel, limit, meter)
             except Aborted:
                 finish = "cancelled"
             return Completion(finish, meter.usage(len(prompt.tokens), cached))
+
+    def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
+        """See ``Llm.weigh``."""
+        with self._alone():
+            prompt = self._beside(messages)
+            with self._aside.lent(prompt.tokens):
+                try:
+                    with AbortSwitch(self._context, cancel):
+                        self._evaluate(prompt, cancel)
+                        first = self._context.logs()
+                        return [self._weight(prompt, first, self._model.tokenize(reply, special=False), cancel) for reply in replies]
+                except Aborted:
+                    return None
 
     def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
         """See ``Llm.prefill``.  Where the last message is not the user's, the cache is brought to the user's next first word."""
@@ -159,6 +183,44 @@ class LlamaLlm:
             yield
         finally:
             self._busy.release()
+
+    def _by_grammar(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, limit: int, meter: _Meter,
+                    grammar: str) -> Completion:
+        prompt, cached = self._beside(messages), 0
+        strict = Strict(self._model, grammar)
+        try:
+            with self._aside.lent(prompt.tokens):
+                cached = len(self._context.live)
+                try:
+                    with AbortSwitch(self._context, cancel):
+                        self._evaluate(prompt, cancel)
+                        finish = self._write(strict, emit, cancel, limit, meter)
+                except Aborted:
+                    finish = "cancelled"
+        finally:
+            strict.close()
+        return Completion(finish, meter.usage(len(prompt.tokens), cached))
+
+    def _beside(self, messages: Sequence[Message]) -> Prompt:
+        """Tokens for messages that are no part of the conversation.  ``EngineError`` where they leave no room for an answer."""
+        prompt = self._assembler.assemble(self._template.pieces(messages, reply=True), (), may_slide=False)
+        size = self._context.size
+        if len(prompt.tokens) > size * 3 // 4:
+            raise EngineError(f"a question beside the conversation is {len(prompt.tokens)} tokens; three quarters of llm.context = "
+                              f"{size} are for it")
+        return replace(prompt, fixed=0)  # its beginning is not the system prompt's, which alone is kept on disk
+
+    def _weight(self, prompt: Prompt, first: NDArray[np.float64], reply: list[int], cancel: Cancel) -> float:
+        """Log-probability that the answer is ``reply`` and nothing more; ``first`` are those of its first token."""
+        context, weight, logs = self._context, 0.0, first
+        context.keep(len(prompt.tokens))
+        for token in reply:
+            if cancel.cancelled():
+                raise Aborted
+            weight += float(logs[token])
+            context.decode([token])
+            logs = context.logs()
+        return weight + float(logs[self._model.eos]) if self._model.eos >= 0 else weight
 
     def _warm(self) -> None:
         """Bring the system prompt into the cache.  Its last token at least is evaluated, which brings the weights into memory."""
@@ -239,14 +301,13 @@ class LlamaLlm:
         else:
             self.cache.refused()
 
-    def _write(self, prompt: Prompt, emit: Callable[[str], None], cancel: Cancel, limit: int, meter: _Meter) -> FinishReason:
+    def _write(self, sampler: Draws, emit: Callable[[str], None], cancel: Cancel, limit: int, meter: _Meter) -> FinishReason:
         """Draw, say and evaluate tokens until something ends the reply."""
         context = self._context
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         blank = True
-        self._sampler.reset(prompt.said)
         while True:
-            token = self._sampler.sample(context)
+            token = sampler.sample(context)
             if self._model.ends(token):
                 return "stop"
             meter.token()

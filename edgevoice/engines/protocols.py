@@ -124,12 +124,19 @@ class Llm(Protocol):
     """A loaded language model."""
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None) -> Completion:
+                 max_tokens: int | None = None, grammar: str = "") -> Completion:
         """Write a reply.  ``emit`` gets text deltas as they come (whole characters, never empty) and may block: that holds the
         model.  Returns ``stop`` at end of sequence (also at once, with no delta), ``length`` at the token limit or where the
         context is full, ``cancelled`` within a few ms of ``cancel``.  A conversation longer than the context is cut by whole
         oldest turns, the system prompt always kept; ``EngineError`` only if the last user message alone does not fit.
+
+        ``grammar`` (GBNF, its rule ``root``): the likeliest text that it lets through; such messages are no part of the conversation,
+        whose cache stays.
         """
+
+    def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
+        """The logarithm of the probability of each of ``replies`` to be the whole answer to ``messages``, which are no part of the
+        conversation.  ``None`` where ``cancel`` came first."""
 
     def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
         """Bring the KV cache to the state before the reply to ``messages``; returns tokens newly evaluated.  ``growing``: the last

@@ -12,18 +12,23 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from edgevoice.dialog.commands import Event
 from edgevoice.dialog.safety import Safety
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.errors import EngineError
-from edgevoice.events import Message
+from edgevoice.events import FinishReason, Message, Usage
+from edgevoice.pipeline.choosing import Chooser
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.speculation import Effort
 from edgevoice.pipeline.worker import Worker
 from edgevoice.settings import FaultSettings
+from edgevoice.tools.call import Call
+from edgevoice.tools.choice import Offer
+from edgevoice.tools.declare import Tool
 from edgevoice.trace import Trace
 
 log = logging.getLogger(__name__)
@@ -37,8 +42,27 @@ QUEUE = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Asks:
+    """``sentence`` may ask for one of ``offers``; ``words``: all that the user said, for which ``before`` were called already."""
+
+    offers: tuple[Offer, ...]
+    sentence: str
+    words: str
+    before: tuple[Tool, ...] = ()
+    talks: Callable[[], None] = lambda: None
+    """called before the model answers, where it wants no tool"""
+
+
+Talk = Literal["unless_called", "first", "never"]
+
+
+@dataclass(frozen=True, slots=True)
 class Think:
-    """Answer the last of ``messages`` into ``reply``; what it costs is added to ``effort``."""
+    """Answer the last of ``messages`` into ``reply``; what it costs is added to ``effort``.
+
+    In this order: what there is to ``say`` is said; with ``talk`` "first" the model answers; where the words ask for a tool, that is
+    found out, and if the model wants it the reply stays open (``Brain.wanted``); with "unless_called" it answers now.
+    """
 
     generation: int
     turn: int
@@ -48,6 +72,9 @@ class Think:
     words: str = ""
     """the user's of this turn"""
     effort: Effort | None = None
+    asks: Asks | None = None
+    talk: Talk = "unless_called"
+    say: str = ""
 
 
 class ReadAhead:
@@ -104,6 +131,9 @@ class Brain(Worker[Think | Read]):
         self._slot, self._post, self._trace = slot, post, trace
         self.ending: Callable[[int, str, float], None] | None = None
         """told (turn, the user's words, probability that they end there) of a turn that pauses; on this thread"""
+        self.wanted: Callable[[Think, Call], None] | None = None
+        """told of a call that the model wants, on this thread; its reply is somebody else's from then on"""
+        self._chooser = Chooser()
 
     def submit(self, job: Think | Read, timeout_s: float | None = None) -> None:
         """A reading that somebody waits for has little time left; then it is ended, and what it read stays read."""
@@ -153,8 +183,46 @@ class Brain(Worker[Think | Read]):
             self.ending(job.turn, job.words, probability)
 
     def _think(self, job: Think) -> None:
+        llm, started = self._slot.get(), time.thread_time()
+        finish: FinishReason = "stop"
+        usage: Usage | None = None
+        try:
+            if job.effort is not None:
+                self._vote(job)
+            job.reply.delta(job.say)
+            if job.talk == "first":
+                finish, usage = self._answer(job, llm)
+            call = self._choose(job, llm) if finish == "stop" else None
+            if call is not None and self.wanted is not None:
+                self.wanted(job, call)
+                return
+            if job.talk == "unless_called":
+                if job.asks is not None:
+                    job.asks.talks()
+                finish, usage = self._answer(job, llm)
+        finally:
+            if job.effort is not None:
+                job.effort.add(cpu_s=(time.thread_time() - started) * self._threads)
+        job.reply.close("cancelled" if job.cancel.cancelled() else finish, usage)
+
+    def _choose(self, job: Think, llm: Llm) -> Call | None:
+        """The call that the model wants.  A choice that fails is one for talk."""
+        asks = job.asks
+        if asks is None or self.wanted is None or job.cancel.cancelled():
+            return None
+        try:
+            with self.watch.call("no choice of a tool", READ * self._limits.first_token_s):
+                choice = self._chooser.choose(llm, asks.offers, asks.sentence, job.cancel)
+        except EngineError as error:
+            self._trace.emit("error", turn=job.turn, generation=job.generation, stage="llm", message=str(error))
+            return None
+        self._trace.emit("tool", turn=job.turn, generation=job.generation, offered=[offer.tool.name for offer in asks.offers],
+                         chosen=choice.call.tool.name if choice.call else "", margin=round(choice.margin, 2), why=choice.why)
+        return choice.call
+
+    def _answer(self, job: Think, llm: Llm) -> tuple[FinishReason, Usage]:
         first = True
-        watch, llm = self.watch, self._slot.get()
+        watch = self.watch
         passed, cancel = self._safety.begin(), _Enough(job.cancel)
 
         def emit(delta: str) -> None:
@@ -164,6 +232,8 @@ class Brain(Worker[Think | Read]):
         def take(delta: str) -> None:
             nonlocal first
             name = "llm_first_token" if first else "llm_token"
+            if first and job.reply.text[-1:].strip():
+                delta = f" {delta}"
             first = False
             delta = passed.feed(delta)
             self._trace.emit(name, turn=job.turn, generation=job.generation, text=delta)
@@ -173,15 +243,8 @@ class Brain(Worker[Think | Read]):
             if passed.hit is not None:
                 cancel.over = True
 
-        started = time.thread_time()
-        try:
-            if job.effort is not None:
-                self._vote(job)
-            with watch.call("no first token", self._limits.first_token_s):
-                completion = llm.generate(job.messages, emit, cancel)
-        finally:
-            if job.effort is not None:
-                job.effort.add(cpu_s=(time.thread_time() - started) * self._threads)
+        with watch.call("no first token", self._limits.first_token_s):
+            completion = llm.generate(job.messages, emit, cancel)
         usage, finish = completion.usage, completion.finish
         if not job.cancel.cancelled():
             job.reply.delta(passed.end())
@@ -192,7 +255,7 @@ class Brain(Worker[Think | Read]):
             job.reply.delta(apart + self._safety.substitute)
         self._trace.emit("llm_done", turn=job.turn, generation=job.generation, finish=finish, tokens=usage.completion_tokens,
                          prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
-        job.reply.close(finish, usage)
+        return finish, usage
 
     def failed(self, job: Think | Read, error: Exception) -> None:
         generation = job.generation if isinstance(job, Think) else None

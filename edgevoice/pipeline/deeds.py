@@ -5,7 +5,7 @@ loop's thread that must not block it; what it returns is spoken.  It has until i
 for; whether it hangs, raises or is not there, the user hears a sentence and the conversation goes on.
 
 Laws: a deed is begun once and never from speculation: that is the table's (``ACT`` stands in THINKING alone).  Once begun it is done even
-if nobody listens any more.
+if nobody listens any more, unless whoever began it stops it.
 """
 
 from __future__ import annotations
@@ -55,11 +55,17 @@ class Deeds:
         """Whether nothing is being done."""
         return not self._begun
 
-    def begin(self, deed: Deed, told: Callable[[str], None], *, turn: int | None = None, generation: int | None = None) -> None:
-        """Do it; ``told`` what to say, once, a while later."""
+    def begin(self, deed: Deed, told: Callable[[str], None], *, turn: int | None = None,
+              generation: int | None = None) -> Callable[[], object]:
+        """Do it; ``told`` what to say, once, a while later.  What is returned stops it: nothing is told then."""
         task = asyncio.get_running_loop().create_task(self._do(deed, told, turn, generation))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
+        return task.cancel
+
+    async def perform(self, deed: Deed) -> str:
+        """Do it as a part of another deed, within its own deadline; what to say."""
+        return (await self._outcome(deed))[0] or DONE
 
     async def end(self) -> None:
         """Give what has begun a moment, and leave what has not ended then."""
@@ -70,7 +76,11 @@ class Deeds:
 
     async def _do(self, deed: Deed, told: Callable[[str], None], turn: int | None, generation: int | None) -> None:
         started = self._trace.clock.now()
-        said, problem = await self._outcome(deed)
+        try:
+            said, problem = await self._outcome(deed)
+        except asyncio.CancelledError:
+            self._trace.emit("deed", turn=turn, generation=generation, kind=deed.kind, done=False, text="")
+            raise
         said = said or DONE
         if problem:
             self._trace.emit("error", turn=turn, generation=generation, stage="deed", message=f"{deed.kind}: {problem}")

@@ -6,13 +6,15 @@ provisional stream that no listener is told of; confirmed, the gate opens, the s
 it was never there but for what it cost (``speculation.py``).
 
 A reply that is a deed waits, speculative or not, until the machine orders it (``act``); dropped before, nothing was done.  From then on
-it is done whatever becomes of the reply, and its answer is history.
+it is done whatever becomes of the reply, and its answer is history.  A tool that the model wants (``toolbox.py``) is such a deed, found out
+later: it is ordered in the same way, and ends with the reply; what it brought is said, or told to the model, and the reply goes on.
 
-Threads: ``played`` is called on the ears' thread, everything else on the loop's.
+Threads: ``played`` is called on the ears' thread, ``_wanted`` on the brain's, everything else on the loop's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,16 +25,20 @@ from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind, State
-from edgevoice.pipeline.brain import Brain, Read, ReadAhead, Think
+from edgevoice.pipeline.brain import Asks, Brain, Read, ReadAhead, Think
 from edgevoice.pipeline.deeds import Deeds
 from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
+from edgevoice.pipeline.toolbox import KIND, Toolbox, Wish
 from edgevoice.rt.contract import Core, PlayEvent, Token
 from edgevoice.skills.deeds import Deed
 from edgevoice.skills.router import Router
+from edgevoice.tools.call import Call
 from edgevoice.trace import Trace
 
+GUESSED = 0.6
+"""confidence of a skill, up to which tools are asked first"""
 KEPT_TURNS = 64
 """generations whose turn is remembered: as many as the core tells of"""
 
@@ -50,7 +56,16 @@ class _Reply:
     """what is to be done first; the stream tells then what was"""
     begun: bool = False
     """the deed"""
+    stop: Callable[[], object] = lambda: None
+    """a tool that is at work"""
+    loop: asyncio.AbstractEventLoop | None = None
+    uttered: bool = False
     over: bool = False
+
+    @property
+    def wish(self) -> Wish | None:
+        """The tool, if the deed is one."""
+        return self.deed.arguments["wish"] if self.deed is not None and self.deed.kind == KIND else None
 
 
 class Replies:
@@ -58,8 +73,11 @@ class Replies:
 
     def __init__(self, core: Core, brain: Brain, mouth: Mouth, history: History, account: Account, deeds: Deeds,
                  post: Callable[[Event], None], trace: Trace, *, reads_ahead: bool = True, facts: Facts | None = None,
-                 router: Router | None = None) -> None:
+                 router: Router | None = None, tools: Toolbox | None = None) -> None:
         self.history = history
+        self._tools = tools
+        if tools is not None:
+            brain.wanted, tools.by_words = self._wanted, self._by_words
         self._facts, self._router = facts or Facts(), router
         self._deeds = deeds
         self._reads_ahead = reads_ahead
@@ -94,6 +112,7 @@ class Replies:
         """Let the model answer ``text``."""
         reply = self._begin(generation, turn, user=self._facts.told_with(text))
         self._make(reply, text)
+        self._said()
         self._tell(generation)
         self._offer(reply)
 
@@ -112,6 +131,7 @@ class Replies:
         assert reply.effort is not None
         self._account.confirm(reply.effort)
         self._trace.emit("speculation_confirmed", turn=turn, generation=generation, queued=self._core.queued(generation))
+        self._said()
         self._tell(generation)
         self._offer(reply)
 
@@ -135,16 +155,68 @@ class Replies:
             self._told_to_wait(generation, reply.stream.turn)
             self._post(Event(Kind.FAILED, turn=reply.stream.turn, generation=generation))
             return
-        reply.begun = True
-        self._deeds.begin(reply.deed, partial(self._done, reply), turn=reply.stream.turn, generation=generation)
+        self._begin_deed(reply)
+
+    def _begin_deed(self, reply: _Reply) -> None:
+        assert reply.deed is not None
+        reply.begun, reply.loop = True, asyncio.get_running_loop()
+        stop = self._deeds.begin(reply.deed, partial(self._done, reply), turn=reply.stream.turn, generation=reply.stream.generation)
+        if reply.wish is not None:
+            reply.stop = stop
 
     def _done(self, reply: _Reply, answer: str) -> None:
-        if reply.over:
+        if not reply.over and reply.wish is not None:
+            self._go_on(reply, reply.wish, answer)
+        elif reply.over:
             self.history.commit(reply.user or "", answer)
             self._read_history(reply.stream.turn)
         else:
             reply.stream.delta(answer)
             reply.stream.close("stop")
+
+    def _go_on(self, reply: _Reply, wish: Wish, answer: str) -> None:
+        """A tool is done: say so, or let the model say what it brought, and see whether the words ask for another."""
+        assert self._tools is not None and wish.call is not None
+        stream, folded = reply.stream, wish.result is not None
+        left, offers = self._tools.rest(wish)
+        if not folded and not offers and not stream.text:
+            stream.delta(answer)
+            stream.close("stop")
+            return
+        reply.begun = not folded  # what the model says is history as far as it is heard
+        asks = Asks(offers, left, wish.words, (*wish.before, wish.call.tool)) if offers else None
+        apart = " " if stream.text else ""
+        messages = self.history.messages(f"{wish.result} {wish.words}")
+        try:
+            self._brain.submit(Think(stream.generation, stream.turn, messages, reply.token, stream, wish.words, None, asks,
+                                     "first" if folded else "never", "" if folded else apart + answer), timeout_s=0)
+        except queue.Full:
+            self._told_to_wait(stream.generation, stream.turn)
+            self._post(Event(Kind.FAILED, turn=stream.turn, generation=stream.generation))
+
+    def _wanted(self, job: Think, call: Call) -> None:
+        """The brain's thread: the model wants a tool.  The first of a reply waits for the machine's order; what follows belongs to it."""
+        reply, asks = self._replies.get(job.generation), job.asks
+        if reply is None or asks is None:
+            return
+        reply.deed = Deed(KIND, {"wish": Wish(call, asks.words, asks.before)})
+        if not asks.before:
+            self._post(Event(Kind.DEED, turn=job.turn, generation=job.generation))
+        elif reply.loop is not None:
+            reply.loop.call_soon_threadsafe(self._act_again, reply)
+
+    def _act_again(self, reply: _Reply) -> None:
+        if not reply.over:
+            self._begin_deed(reply)
+
+    async def _by_words(self, sentence: str) -> str | None:
+        routed = None if self._router is None else self._router.route(sentence)
+        return None if routed is None else routed.answer if routed.deed is None else await self._deeds.perform(routed.deed)
+
+    def _said(self) -> None:
+        """Whatever was asked before: it was answered, or it is not meant any more."""
+        if self._tools is not None:
+            self._tools.forget()
 
     def _offer(self, reply: _Reply) -> None:
         """Let the machine say when the deed begins, if it is one."""
@@ -153,6 +225,7 @@ class Replies:
 
     def say(self, generation: int, turn: int, text: str) -> None:
         """Speak a text of ours, which is no part of the history."""
+        self._said()
         reply = self._begin(generation, turn, user=None)
         self._tell(generation)
         reply.stream.delta(text)
@@ -172,6 +245,7 @@ class Replies:
             told = reply.stream.text
             reply.stream.close("cancelled")
             reply.over = True
+            reply.stop()
             if reply.begun:  # its answer is history as soon as there is one
                 if told:
                     self._done(reply, told)
@@ -221,19 +295,23 @@ class Replies:
         generation, turn, stream = reply.stream.generation, reply.stream.turn, reply.stream
         try:
             routed = self._by_skill(reply, words)
-            if reply.deed is None:  # otherwise there is nothing to be said before it is begun
+            offers = self._tools.offered(words) if self._tools is not None and not routed else ()
+            if reply.deed is None and not offers:  # otherwise there may be nothing to be said before something was done
                 self._utter(reply)
             if routed:
                 return
             messages = self.history.messages(reply.user or words)
-            self._brain.submit(Think(generation, turn, messages, reply.token, stream, words, reply.effort), timeout_s=0)
+            asks = Asks(offers, words, words, talks=partial(self._utter, reply)) if offers else None
+            self._brain.submit(Think(generation, turn, messages, reply.token, stream, words, reply.effort, asks), timeout_s=0)
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.FAILED, turn=turn, generation=generation))
 
     def _utter(self, reply: _Reply) -> None:
-        """Let the mouth follow the stream; ``queue.Full`` where an engine hangs."""
-        stream = reply.stream
+        """Let the mouth follow the stream; ``queue.Full`` where an engine hangs.  Any thread."""
+        if reply.uttered:
+            return
+        reply.uttered, stream = True, reply.stream
         self._mouth.submit(Utter(stream.generation, stream.turn, stream.read(hold=True, ahead=True), reply.token, reply.ledger,
                                  effort=reply.effort), timeout_s=0)
 
@@ -247,6 +325,8 @@ class Replies:
                          confidence=routed.confidence, text=routed.answer or "", deed=routed.deed.kind if routed.deed else "")
         if routed.answer is None and routed.deed is None:
             return False
+        if routed.confidence <= GUESSED and self._tools is not None and self._tools.offered(words):
+            return False  # a command that fits nothing in the house may be one for a tool
         reply.user, reply.deed = words, routed.deed
         if routed.answer is not None:
             stream.delta(routed.answer)

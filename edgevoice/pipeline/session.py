@@ -36,6 +36,7 @@ from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.rules import safety_of
 from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
 from edgevoice.pipeline.speculation import Account, Speculated
+from edgevoice.pipeline.toolbox import KIND, Toolbox
 from edgevoice.pipeline.wakes import Wakes
 from edgevoice.rt.contract import Channel, Core, Hops
 from edgevoice.rt.supervised import DeviceState
@@ -57,12 +58,14 @@ class Session:
     ``may_rest``: the microphone is listened to in longer steps while nothing goes on; not for a device that waits for us.
     ``loaders``: engines are looked after, with these to get new ones (``care.py``), and fixed sentences are made ahead; not for a device
     that waits for us either, since engines may then take any time.
-    ``skills``: routes of the device's own, after those that every device has; ``deeds``: who does what they ask for.
+    ``skills``: routes of the device's own, after those that every device has; ``deeds``: who does what they ask for; ``tools``: what the
+    language model may do.
     """
 
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
                  tap: Callable[[Hops], None] | None = None, may_rest: bool = False,
-                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), deeds: Deeds | None = None) -> None:
+                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), deeds: Deeds | None = None,
+                 tools: Toolbox | None = None) -> None:
         dialog = settings.dialog
         self.machine = Machine(Policy(
             open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in),
@@ -87,10 +90,14 @@ class Session:
         now = wall_clock(settings.skills.timezone)
         self.deeds = deeds or Deeds(trace)
         """who acts on the outside"""
+        self.tools = tools
+        if tools is not None:
+            skills = (tools.skill, *skills)
+            self.deeds.register(KIND, tools.do, within_s=tools.within_s)
         self._replies = Replies(core, self._brain, self._mouth, history, self._account, self.deeds, self.post, trace,
                                 reads_ahead=dialog.speculation,
                                 facts=Facts(settings.llm.place, now if settings.llm.clock else None),
-                                router=Router(now, skills) if settings.skills.enabled else None)
+                                router=Router(now, skills) if settings.skills.enabled else None, tools=tools)
         wakes = None if engines.wake is None else Wakes(engines.wake, engines.far_wake, core.rate)
         self._ears = Ears(core, engines.vad, wakes, self._recognizer, vad_settings=settings.vad, dialog=dialog, post=self.post,
                           played=self._replies.played, trace=trace, tap=tap, reflexed=self._reflexed,
@@ -338,6 +345,8 @@ class Session:
                 self._trace.emit("state", state=self.machine.state.value, turn=self.machine.turn)
                 if self.machine.state is State.IDLE:
                     self._mouth.prepare()
+                    if self.tools is not None:
+                        self.tools.forget()
             self._arm()
         finally:
             with self._count:

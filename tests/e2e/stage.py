@@ -15,6 +15,7 @@ from edgevoice.clock import wall_clock
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Int16, Tts
 from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.session import Engines, Session
+from edgevoice.pipeline.toolbox import Toolbox
 from edgevoice.rt import ScriptedDevice
 from edgevoice.settings import Settings
 from edgevoice.skills.router import Skill
@@ -66,7 +67,8 @@ class Stage:
 
     def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
                  noise: Int16 | None = None, echo: Float32 | None = None,
-                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), agenda: Path | None = None) -> None:
+                 loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), agenda: Path | None = None,
+                 tools: Toolbox | None = None) -> None:
         """``agenda``: where timers are kept, if there shall be any."""
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
@@ -77,7 +79,7 @@ class Stage:
             self.timekeeper = Timekeeper(agenda, wall_clock("Europe/Berlin"), clock, self.trace, self.told.append)
             self.timekeeper.load()
             skills = (*skills, *self.timekeeper.skills)
-        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills)
+        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills, tools=tools)
         if self.timekeeper is not None:
             self.timekeeper.register(self.session.deeds)
         self._edges = contextlib.AsyncExitStack()

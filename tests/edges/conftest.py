@@ -13,6 +13,7 @@ import pytest
 
 from edgevoice import daemon
 from edgevoice.adapters.mqtt import MqttAdapter, adapter
+from edgevoice.pipeline.rules import toolbox_of
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.settings import DialogSettings, LlmSettings, MqttSettings, Settings, WakeSettings
 from tests.e2e.stage import Stage
@@ -61,7 +62,8 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
     monkeypatch.setattr(daemon, "tell", lambda text, priority=0: told.append(text))
     monkeypatch.setattr(adapter, "LOOK_S", 0.3)
     made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
-    async with Stage(settings, made, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:
+    stage = Stage(settings, made, realtime=True, tools=toolbox_of(settings))
+    async with stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:
         made_device = Device(stage, mqtt, told)
         if connected:
             await until(lambda: mqtt.connected)

@@ -64,12 +64,16 @@ class FakeLlm:
         """what it says of every ending; ``None`` as if it could not tell"""
         self.weighed: list[str] = []
         """the words whose ending was asked for"""
+        self.chooses: Callable[[str], str] = lambda sentence: ""
+        """which of the replies that are weighed it would give to a sentence; a name that is none of them for no preference"""
+        self.fills: Callable[[str], str] = lambda sentence: "{}"
+        """what it writes by a grammar"""
         self.closed = False
         self.threads: set[int] = set()
         """idents of the threads that called ``generate``"""
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None) -> Completion:
+                 max_tokens: int | None = None, grammar: str = "") -> Completion:
         if self.closed:
             raise EngineError("the language model is closed")
         if not messages or messages[-1].role != "user":
@@ -77,6 +81,9 @@ class FakeLlm:
         if max_tokens is not None and max_tokens < 1:
             raise ValueError(f"max_tokens must be at least 1, not {max_tokens}")
         self.threads.add(threading.get_ident())
+        if grammar:
+            emit(self.fills(messages[-1].content))
+            return Completion("cancelled" if cancel.cancelled() else "stop", Usage())
         self.asked.append(tuple(messages))
         script = self._scripts[min(len(self.asked), len(self._scripts)) - 1]
         start = time.monotonic()
@@ -114,6 +121,10 @@ class FakeLlm:
     def ending(self, messages: Sequence[Message], cancel: Cancel) -> float | None:
         self.weighed.append(messages[-1].content)
         return None if cancel.cancelled() or not messages[-1].content.strip(" .") else self.ends
+
+    def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
+        chosen = self.chooses(messages[-1].content)
+        return None if cancel.cancelled() else [-1.0 if reply == chosen else -9.0 for reply in replies]
 
     def tokens(self, text: str) -> int:
         return len(text.split())

@@ -33,7 +33,7 @@ class StuckLlm(Stuck):
         self._inner, self._tokens, self._reading = inner, tokens, reading
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None) -> Completion:
+                 max_tokens: int | None = None, grammar: str = "") -> Completion:
         if self._tokens == 0:
             self.here()
         count = 0
@@ -45,7 +45,10 @@ class StuckLlm(Stuck):
             if count == self._tokens:
                 self.here()
 
-        return self._inner.generate(messages, counted, cancel, max_tokens=max_tokens)
+        return self._inner.generate(messages, counted, cancel, max_tokens=max_tokens, grammar=grammar)
+
+    def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
+        return self._inner.weigh(messages, replies, cancel)
 
     def prefill(self, messages: Sequence[Message], cancel: Cancel, *, growing: bool = False) -> int:
         if self._reading:

@@ -26,6 +26,7 @@ PUBLIC = {
         "PortAudioDevice", "PyAudioDevice", "ScriptedDevice", "Short", "SupervisedDevice", "Token", "Underflow", "Unplug", "Xrun", "jitter",
         "make_core", "rate_for"],
     "edgevoice.skills": [],
+    "edgevoice.tools": [],
 }
 
 

@@ -25,6 +25,7 @@ from edgevoice.adapters.mqtt.commands import Commands, dumps
 from edgevoice.adapters.mqtt.home import HomeLink
 from edgevoice.adapters.mqtt.house import Failed, House, Verb
 from edgevoice.adapters.mqtt.link import Broker, Calls, Incoming, Link, Message
+from edgevoice.adapters.mqtt.outbox import Outbox
 from edgevoice.adapters.mqtt.replies import Replies
 from edgevoice.adapters.mqtt.store import EventStore, Kept
 from edgevoice.adapters.mqtt.topics import OFFLINE, ONLINE, Topics, own_id
@@ -89,6 +90,9 @@ class MqttAdapter:
         self._link = Link(broker(settings, self.topics.id), calls, will=will, subscriptions=self._subscriptions())
         if home is not None:
             home.attach(self._link)
+        self.outbox = Outbox((settings.prefix, settings.discovery_prefix))
+        """where tools publish; the loop's"""
+        self.outbox.attach(self._link)
 
     def start(self) -> None:
         self._house.listen_to(self._on_row)
@@ -236,6 +240,7 @@ class MqttAdapter:
             return 1.0
         if self._home_link is not None:
             self._home_link.turn()
+        self.outbox.turn()
         while self._answers:
             since, message = self._answers.popleft()
             if now - since < RESULT_S:
