@@ -38,8 +38,17 @@ class Forgiving:
         self._words = {word for word in words if len(word) > 1}
         self._names = {name: Sound.of(name) for name in names if len(name) > 1}
         self._sounds = {word: Sound.of(word) for word in self._words if len(word) > 2}
-        self._known = self._words | {part for name in self._names for part in name.split()} | _COMMON
+        self._parts = {part for name in self._names for part in name.split()} - _COMMON
+        self._known = self._words | self._parts | _COMMON
         self._phrases = set(self._names)
+
+    def names_something(self, text: str) -> bool:
+        """Whether a word of ``text`` belongs to a name of this house, or is what things are called."""
+        return any(token in self._parts or token in _NOUNS for token in text.split())
+
+    def begins_strangely(self, text: str) -> bool:
+        """Whether the first word may have been "turn"."""
+        return bool(self._begun(text))
 
     def corrections(self, text: str) -> Iterator[str]:
         """Plain lower-case text in, likeliest first; never ``text`` itself."""

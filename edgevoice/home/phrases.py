@@ -30,6 +30,13 @@ _BEGIN = (
     "clothes",
     "cloth", "our", "his", "as", "ease")
 STARTS = re.compile(rf"(?:(?:{'|'.join(_POLITE)}) )*(?:{'|'.join(_BEGIN)})\b")
+_ACTING = (
+    r"turn\w*", r"switch\w*", "set", "make", "change", "dim", "brighten", r"open\w*", r"clos\w+", "shut", "raise", "lower", "lock",
+    "unlock", "stop", "activate", "deactivate", "start", "run", "light", "illuminate", "tern", "term", "torn", "tune", "during", "churn",
+    "witch", "twitch", "swish", "sets", "sat", "said", "sit", "send", "dem", "damn", "them", "clothes", "cloth", "it's which")
+ACTING = re.compile(rf"(?:(?:{'|'.join(_POLITE)}) )*(?:{'|'.join(_ACTING)})\b")
+"""how commands begin, misheard or not"""
+ASKING = re.compile(rf"(?:(?:{'|'.join(_POLITE)}) )*(?:is|are|his|as|ease|our|any|which|how many|what's|whats|what is|how)\b")
 NOUNS = re.compile(r"\b(?:lights?|lighting|lamps?|blinds?|curtains?|fans?|thermostat|scene)\b")
 ENDS = re.compile(r"\b(?:on|off|out|of|percent|%|degrees|brightness|red|green|blue|white|yellow|orange|purple|pink|turquoise|open|closed|"
                   r"locked|unlocked)$")

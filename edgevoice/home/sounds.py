@@ -19,7 +19,7 @@ _VOWELS = frozenset("aeiouyw")
 _CLOSE = frozenset(frozenset(pair) for pair in (
     "bp", "dt", "gk", "vf", "sS", "SC", "Ct", "jC", "jd", "Tt", "Td", "Tf", "Ts", "mn", "nN", "lr", "vb", "fp", "sC", "gj", "mN"))
 _CLASS = {letter: n for n, letters in enumerate(("bpvf", "dtT", "gk", "sSCj", "mnN", "l", "r")) for letter in letters}
-MOST_APART = 3
+MOST_APART = 2
 """classes of consonants that only one of two words has, past which they are not compared"""
 
 
@@ -43,7 +43,7 @@ class Sound:
 def alike(a: Sound, b: Sound) -> float:
     """0 to 1."""
     longest = max(len(a.code), len(b.code))
-    if not longest or min(len(a.code), len(b.code)) * 2 < longest or (a.mask ^ b.mask).bit_count() > MOST_APART:
+    if not longest or min(len(a.code), len(b.code)) * 5 < longest * 3 or (a.mask ^ b.mask).bit_count() > MOST_APART:
         return 0.0
     return max(0.0, 1 - _distance(a.code, b.code) / longest)
 

@@ -21,7 +21,7 @@ from edgevoice.home import wording
 from edgevoice.home.forgiving import Forgiving
 from edgevoice.home.grammar import Also, Grammar, Meant, sentences, vocabulary
 from edgevoice.home.house import House, Thing
-from edgevoice.home.phrases import COMMANDS, ENDS, NO, NOUNS, ONE, STARTS, YES
+from edgevoice.home.phrases import ACTING, ASKING, COMMANDS, ENDS, NO, NOUNS, ONE, STARTS, YES
 from edgevoice.home.resolve import NOT_OURS, PRONOUNS, Do, Look, Open, Part, Resolver, Run, Say, narrowed
 from edgevoice.home.splitting import cut, split
 
@@ -29,6 +29,8 @@ REMEMBERED = timedelta(minutes=3)
 """how long "it" and "there" are what was spoken of"""
 ANSWERED = timedelta(seconds=40)
 """how long a question back may wait for its answer"""
+SHORT, LONGEST = 7, 16
+"""words of a sentence that is worth putting right: whatever it begins with; at all"""
 EXACT, PUT_RIGHT, GUESSED = 1.0, 0.8, 0.6
 """confidence of what stood so, of what was put right or completed, and of a command that fits nothing"""
 
@@ -171,7 +173,13 @@ class Talk:
     def _forgiven(self, text: str, spoken: _Spoken) -> Plan | None:
         if not self._forgives:
             return None
-        for corrected in self._corrector().corrections(text):
+        corrector = self._corrector()
+        count = len(text.split())
+        plausible = bool(ACTING.match(text) or ENDS.search(text)) or (corrector.names_something(text) and (
+            count <= SHORT or ASKING.match(text) is not None or corrector.begins_strangely(text)))
+        if count > LONGEST or not plausible:
+            return None
+        for corrected in corrector.corrections(text):
             plan = self._planned(corrected, spoken, "understood with a slip put right", PUT_RIGHT, forgiven=True)
             if plan is not None:
                 return plan
