@@ -112,15 +112,15 @@ def connect(client: Client, broker: Broker) -> None:
     client.connect(broker.host, broker.port, broker.keepalive_s, **facts)
 
 
-def subscribe(client: Client, names: tuple[str, ...], *, v5: bool) -> None:
+def subscribe(client: Client, names: tuple[str, ...], *, v5: bool) -> int | None:
+    """The number under which the broker will answer; ``None`` if nothing was asked."""
     if not names:
-        return
+        return None
     if not v5:
-        client.subscribe([(name, 1) for name in names])
-        return
+        return client.subscribe([(name, 1) for name in names])[1]
     from paho.mqtt.subscribeoptions import SubscribeOptions
 
-    client.subscribe([(name, SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)) for name in names])
+    return client.subscribe([(name, SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)) for name in names])[1]
 
 
 def properties(message: Message) -> Properties | None:

@@ -40,6 +40,8 @@ FIRST_WAIT_S, MOST_WAIT_S = 0.5, 60.0
 """between two attempts: doubled after each, and of that a random half to whole, so that 200 devices do not come at once"""
 STEADY_S = 10.0
 """a connection that lasted so long was none of the failures that are backed off from"""
+MOST_TOLD = 3
+"""subscriptions that are named where a broker refuses many"""
 LAST_S = 1.5
 """for the last words"""
 NOT_YET = "not connected yet"
@@ -75,6 +77,8 @@ class Link:
     def __init__(self, broker: Broker, calls: Calls, *, subscriptions: tuple[str, ...] = (), will: Message | None = None,
                  chance: random.Random | None = None) -> None:
         self._broker, self._calls, self._subscriptions, self._will = broker, calls, subscriptions, will
+        self._asked: dict[int, tuple[str, ...]] = {}
+        """subscriptions that the broker has not answered yet"""
         self._chance = chance or random.Random()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -135,7 +139,12 @@ class Link:
         if name not in self._subscriptions:
             self._subscriptions = (*self._subscriptions, name)
             if self._client is not None and self.connected:
-                library.subscribe(self._client, (name,), v5=self._broker.v5)
+                self._ask(self._client, (name,))
+
+    def _ask(self, client: Client, names: tuple[str, ...]) -> None:
+        number = library.subscribe(client, names, v5=self._broker.v5)
+        if number is not None:
+            self._asked[number] = names
 
     @property
     def waiting(self) -> int:
@@ -245,6 +254,7 @@ class Link:
         client, self._client = self._client, None
         self.connected, self._answer, self._ended = False, None, ""
         unacked, self._unacked = list(self._unacked.values()), {}
+        self._asked.clear()
         if client is not None:
             client.on_disconnect = None
             with contextlib.suppress(OSError, ValueError):
@@ -292,13 +302,17 @@ class Link:
             return
         self.connected = True
         self.connects += 1
-        library.subscribe(client, self._subscriptions, v5=self._broker.v5)
+        self._ask(client, self._subscriptions)
         self._tell(None)
         self._calls.connected()
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._tell(f"{self._broker.host}: the broker does not let this device subscribe to {', '.join(self._subscriptions)} (its ACL)")
+            refused = [name for name, reason in zip(self._asked.get(mid, ()), reasons, strict=False) if reason.is_failure]
+            more = f" and {len(refused) - MOST_TOLD} more" if len(refused) > MOST_TOLD else ""
+            self._tell(f"{self._broker.host}: the broker does not let this device subscribe to {', '.join(refused[:MOST_TOLD])}{more} "
+                       "(its ACL)")
+        self._asked.pop(mid, None)
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         made = library.incoming(message)
