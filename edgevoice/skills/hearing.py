@@ -30,6 +30,7 @@ _WHOLE = {
     "todays": "today 's", "tomorrow's": "tomorrow 's", "tomorrows": "tomorrow 's", "yesterday's": "yesterday 's",
     "yesterdays": "yesterday 's", "it's": "it is", "there's": "there is", "that's": "that is", "per cent": "percent", "%": "percent",
     "to-day": "today", "to-morrow": "tomorrow", "time's": "time is", "date's": "date is", "day's": "day is"}
+_APART = (["per", "cent"], ["to", "morrow"])
 _BEFORE = (
     "hey", "okay", "ok", "um", "uh", "er", "so", "well", "hi", "hello", "please", "excuse me", "quick question", "can you tell me",
     "could you tell me", "can you please tell me", "could you please tell me", "would you tell me", "tell me", "do you know",
@@ -64,8 +65,8 @@ def hear(text: str) -> list[str]:
         words += _WHOLE.get(word, word).split()
     words = [word for i, word in enumerate(words) if word not in ",;" or _between(words, i)]
     for i in range(len(words) - 1, 0, -1):
-        if (words[i - 1], words[i]) == ("per", "cent"):
-            words[i - 1:i + 1] = ["percent"]
+        if words[i - 1:i + 1] in _APART:
+            words[i - 1:i + 1] = ["".join(words[i - 1:i + 1])]
     return [] if len(words) > LONGEST else without_courtesy(words)
 
 

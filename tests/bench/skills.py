@@ -16,7 +16,7 @@ from edgevoice import audio
 from edgevoice.benchmarks import Result, median, percentile, progress
 from edgevoice.dialog.history import History
 from edgevoice.engines import llm, stt, tts
-from edgevoice.engines.protocols import SPEECH_RATE
+from edgevoice.engines.protocols import SPEECH_RATE, Stt, Tts
 from edgevoice.engines.whole import speech
 from edgevoice.models import find
 from edgevoice.settings import LlmSettings, PathSettings, SttSettings, TtsSettings
@@ -25,6 +25,7 @@ from edgevoice.skills.numbers import number
 from edgevoice.skills.router import Router
 from tests.bench.exact_questions import Asked, is_right, questions
 from tests.bench.questions import SPOKEN
+from tests.bench.timer_orders import ORDERS, RINGING, Answering
 from tests.fakes.llm import FlagCancel
 
 SEED = 2026
@@ -104,6 +105,7 @@ def _heard(asked: list[Asked]) -> list[Result]:
     voice = tts.load(voice_settings, find(PathSettings(), voice_settings.model))
     ears = stt.load(ear_settings, find(PathSettings(), ear_settings.model))
     right = wrong = 0
+    done = _obeyed(voice, ears, 6 if len(asked) < HEARD else len(ORDERS))
     for question in asked:
         stream = ears.open()
         stream.accept(audio.resample(speech(voice, question.text, SPEECH_RATE), SPEECH_RATE, SPEECH_RATE))
@@ -115,4 +117,19 @@ def _heard(asked: list[Asked]) -> list[Result]:
     for engine in (voice, ears):
         engine.close()
     return [Result(f"said and written down, {len(asked)} questions: answered right", 100 * right / len(asked), "%"),
-            Result("of those: answered as they were heard, which was wrong", 100 * wrong / len(asked), "%")]
+            Result("of those: answered as they were heard, which was wrong", 100 * wrong / len(asked), "%"), *done]
+
+
+def _obeyed(voice: Tts, ears: Stt, count: int) -> list[Result]:
+    """Orders for timers, lists and the device: whether what was written down is obeyed as what was said would be."""
+    answering, right, wrong = Answering(), 0, 0
+    for at, said in enumerate(ORDERS[:count]):
+        stream = ears.open()
+        stream.accept(speech(voice, said, SPEECH_RATE))
+        text, rings = stream.finish(), at >= RINGING
+        heard = answering.to(text, keep=False, rings=rings)
+        good = heard == answering.to(said, keep=True, rings=rings)
+        progress(f"{'right' if good else 'left to the model' if heard is None else 'WRONG'}: {said} | {text} | {heard}")
+        right, wrong = right + good, wrong + (heard is not None and not good)
+    return [Result(f"said and written down, {count} orders for timers, lists and the device: obeyed", 100 * right / count, "%"),
+            Result("of those: obeyed as they were heard, which was otherwise", 100 * wrong / count, "%")]

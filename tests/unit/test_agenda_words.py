@@ -67,6 +67,7 @@ class Talk:
     ("remind me in ten minutes to check my oven", "I will remind you in 10 minutes to check your oven."),
     ("remind me tomorrow morning to put the bins out", "I will remind you at 9:00 AM tomorrow to put the bins out."),
     ("set a reminder for tomorrow at ten to buy bread", "I will remind you at 10:00 AM tomorrow to buy bread."),
+    ("Remind me to morrow at nine to take my pills.", "I will remind you at 9:00 AM tomorrow to take your pills."),
     ("remind me to look at the oven at seven", "I will remind you at 7:00 PM to look at the oven."),
     ("remind me about the meeting on the fifth of March at noon", "I will remind you at 12:00 PM on Friday, March 5 about the meeting."),
     ("how long is left", "No timer is set."), ("cancel all timers", "No timer is set."), ("what alarms do I have", "No alarm is set.")])
