@@ -276,3 +276,22 @@ async def _soon(done: Callable[[], bool]) -> bool:
     while not done() and time.monotonic() < end:
         await asyncio.sleep(0.01)
     return done()
+
+
+def test_a_timer_that_no_skill_understands_is_set_by_the_one_that_does(settings: Settings, tmp_path: Path) -> None:
+    tools = Toolbox(builtin(["timer", "status"]), [], 2, lambda: datetime(2026, 11, 7, tzinfo=UTC))
+    llm = FakeLlm([words("I only talk.")])
+    llm.chooses = lambda said: "device_timer" if "minutes" in said else NONE
+    llm.fills = lambda said: '{"time": "eight minutes"}'
+
+    async def act() -> Stage:
+        made = Stage(dataclasses.replace(settings, skills=SkillSettings(timezone="UTC")),
+                     Engines(FakeVad(), FakeStt(), llm, FakeTts()), tools=tools, agenda=tmp_path / "agenda")
+        async with made:
+            made.session.ask("my tea wants some eight minutes I guess")
+            assert await made.until(lambda: len(made.session.history.turns) == 1)
+        return made
+
+    made = asyncio.run(act())
+    assert llm.asked == [] and len(events(made, "timer_set")) == 1
+    assert "8 minutes" in turns(made)[0][1] or "eight minutes" in turns(made)[0][1].lower()
