@@ -75,7 +75,7 @@ class Timekeeper:
 
     @property
     def skills(self) -> tuple[Skill, ...]:
-        return (Skill("timers", "timers, alarms and reminders", self._order, "set timers and alarms, remind you of things"),
+        return (Skill("timers", "timers, alarms and reminders", self._order, "set timers and alarms, and remind you of things"),
                 Skill("lists", "shopping and other lists", self._list, "keep lists"))
 
     def register(self, deeds: Deeds) -> None:

@@ -56,8 +56,8 @@ class Skill:
 
 SKILLS = (
     Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now()), "tell the time and the date"),
-    Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words), "turn one unit into another"),
-    Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words), "do sums"),
+    Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words), "turn one unit into another, exactly"),
+    Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words), "do sums, exactly too"),
     Skill("device", "the device's own volume, microphone, health and pace", lambda asked: device.asked(asked.words),
           "change my volume, mute myself, and tell how I am and why I was slow"),
     Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words, asked.can)))
