@@ -6,7 +6,12 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A machine that others work on is slow now and then, and no property here is one of time.
+hypothesis.settings.register_profile("edgevoice", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("edgevoice")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background job of a shell, such as a CI runner's, is deaf to Ctrl-C, and so would be all processes whose Ctrl-C is tested here.

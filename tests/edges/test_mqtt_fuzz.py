@@ -225,7 +225,7 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allo
 NAMES = sorted({name for schema in schemas.COMMANDS.values() for name in schema["properties"]})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(VERBS), st.dictionaries(st.sampled_from([*NAMES, "other"]), VALUES, max_size=3))
 def test_our_reading_of_the_schemas_is_that_of_others(verb: str, value: dict[str, Any]) -> None:
     ours = schemas.wrong(schemas.COMMANDS[verb], value) is None

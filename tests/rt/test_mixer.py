@@ -147,7 +147,7 @@ class TestMute:
         assert not hops.near.any()
         assert (hops.far == LOUD).all()
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.lists(st.tuples(st.booleans(), st.integers(1, 500)), min_size=1, max_size=30))
     @pytest.mark.parametrize("module", [_core, twin], ids=["native", "twin"])
     def test_not_one_captured_sample_is_seen_while_it_is_muted(self, module: Any, periods: list[tuple[bool, int]]) -> None:

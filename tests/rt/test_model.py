@@ -151,5 +151,5 @@ class Lockstep(RuleBasedStateMachine):
             self.both(lambda core: (core.heard(self.newest), core.queued(self.newest), core.live.current()))
 
 
-Lockstep.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+Lockstep.TestCase.settings = settings(max_examples=300, stateful_step_count=60)
 TestLockstep = Lockstep.TestCase

@@ -38,7 +38,7 @@ class TestTiming:
         apart = Plan(rate).pitch / rate * drift_ppm * 1e-3
         assert np.diff(measured.delays_ms) == pytest.approx([apart] * (REPEATS - 1), abs=DELAY_MS)
 
-    @settings(deadline=None, max_examples=20)
+    @settings(max_examples=20)
     @given(delay_ms=st.floats(20.0, 250.0), drift_ppm=st.floats(-200.0, 200.0), gain_db=st.floats(-40.0, 5.0), seed=st.integers(0, 99))
     def test_all_of_it_at_once(self, delay_ms: float, drift_ppm: float, gain_db: float, seed: int) -> None:
         measured = heard(delay_ms=delay_ms, drift_ppm=drift_ppm, gain_db=gain_db, seed=seed)

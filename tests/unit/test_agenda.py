@@ -197,10 +197,10 @@ class Timers(RuleBasedStateMachine):
 
 
 TestTimers = Timers.TestCase
-TestTimers.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestTimers.settings = settings(max_examples=120, stateful_step_count=25)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
        first=st.one_of(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 1)),
                        st.datetimes(datetime(2026, 10, 24, 22), datetime(2026, 10, 25, 4)),

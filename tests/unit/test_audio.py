@@ -142,7 +142,7 @@ class TestRefused:
         self.refused(wav, "7 samples a second")
 
     @given(data=st.binary(max_size=300))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     def test_noise_never_escapes_as_another_error(self, data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
         path = tmp_path_factory.getbasetemp() / "noise.wav"
         path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + data)
@@ -240,7 +240,7 @@ class TestConversion:
 class TestResampler:
     @given(cuts=st.lists(st.integers(0, 3000), max_size=8),
            rates=st.sampled_from([(16_000, 48_000), (22_050, 16_000), (44_100, 16_000), (16_000, 16_000)]))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_any_cut_gives_the_whole(self, cuts: list[int], rates: tuple[int, int]) -> None:
         x = np.random.default_rng(3).normal(0, 0.1, 3000).astype(np.float32)
         stream = audio.Resampler(*rates)

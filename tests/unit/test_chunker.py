@@ -54,7 +54,7 @@ TEXT = st.one_of(
 
 
 @given(text=TEXT, cuts=st.lists(st.integers(0, 400), max_size=12))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @example("Yes. The 5 km", [1, 2, 3, 5, 9])
 def test_deltas_do_not_matter(text: str, cuts: list[int]) -> None:
     edges = sorted({0, len(text), *(at for at in cuts if at < len(text))})
@@ -64,7 +64,7 @@ def test_deltas_do_not_matter(text: str, cuts: list[int]) -> None:
 
 
 @given(text=TEXT, first=st.integers(2, 8), more=st.integers(0, 30))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_nothing_is_lost_or_doubled(text: str, first: int, more: int) -> None:
     chunks = cut([text], first, first + more)
     assert "".join(chunk.shown for chunk in chunks) == text
@@ -76,14 +76,14 @@ def test_nothing_is_lost_or_doubled(text: str, first: int, more: int) -> None:
 
 
 @given(text=TEXT)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_lone_word_before_the_end(text: str) -> None:
     for chunk in cut([text])[:-1]:
         assert count(chunk.spoken) >= 2
 
 
 @given(words=st.lists(st.sampled_from(["the", "cat", "house", "of", "red,", "and", "blue.", "why?", "is"]), min_size=1, max_size=120))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_sizes(words: list[str]) -> None:
     """The first within its limit, each later one within what the growth allows, none over the most."""
     sizes = [count(chunk.spoken) for chunk in cut([" ".join(words)])]
@@ -183,7 +183,7 @@ class TestIdle:
         assert chunker.idle(100.0) == []
 
     @given(text=TEXT, stops=st.sets(st.integers(0, 400), max_size=5))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_nothing_is_lost(self, text: str, stops: set[int]) -> None:
         chunker = Chunker(4, 24)
         chunks: list[Chunk] = []

@@ -101,7 +101,7 @@ class Laws:
         self.dead.add(generation)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(POLICIES, st.lists(EVENTS, max_size=60))
 def test_no_sequence_of_events_breaks_the_laws(policy: Policy, events: list[Event]) -> None:
     laws = Laws(Machine(policy))
@@ -109,7 +109,7 @@ def test_no_sequence_of_events_breaks_the_laws(policy: Policy, events: list[Even
         laws.handle(event)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(POLICIES, st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(0, 9), st.integers(0, 3)), min_size=100, max_size=100))
 def test_no_conversation_breaks_the_laws(policy: Policy, steps: list[tuple[Kind, int, int]]) -> None:
     """50,000 events that mostly belong to the present turn and reply, and so get deep into the table."""

@@ -94,7 +94,7 @@ def test_the_reader_reads() -> None:
     assert "torn" in Reader()(audio[:5600 + 3000])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(GAP, min_size=1, max_size=90), st.lists(st.integers(160, 6000), min_size=1, max_size=5), st.sampled_from([0, 0, 3, 20]))
 def test_no_word_is_lost_or_torn_however_long_it_is(gaps: list[float], pieces: list[int], settle_every: int) -> None:
     words, audio = sentence(gaps)
@@ -102,7 +102,7 @@ def test_no_word_is_lost_or_torn_however_long_it_is(gaps: list[float], pieces: l
     assert run(reader, audio, pieces, settle_every)[0].split() == words
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(GAP, min_size=1, max_size=120))
 def test_a_long_recording_given_at_once_is_cut_and_whole(gaps: list[float]) -> None:
     words, audio = sentence(gaps)

@@ -149,7 +149,7 @@ def test_nothing_at_all() -> None:
     assert waterfall.stages([{"t": 1.0, "event": "state", "state": "idle", "turn": 0}]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_trace_with_anything_missing_is_still_read(data: st.DataObject) -> None:
     """Whole events and single facts go; what is left must be read and drawn without a failure, and what is found must be the truth."""
