@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-from edgevoice.adapters.mqtt import Failed, Verb
+from edgevoice.adapters.house import Failed, Verb
 from edgevoice.dialog.machine import SAY_QUEUE
 from edgevoice.dialog.table import State
 from edgevoice.engines.exchange import ExchangeableWake

@@ -16,15 +16,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from edgevoice import journal
 from edgevoice.adapters.sdnotify import Notifier
 from edgevoice.errors import EXIT_OK, EXIT_RESTART, DeviceError, EngineError
-from edgevoice.settings import MqttSettings, Settings
+from edgevoice.settings import HttpSettings, MqttSettings, Settings
 
 if TYPE_CHECKING:
-    from edgevoice.adapters.mqtt import House, MqttAdapter
+    from edgevoice.adapters.house import House
+    from edgevoice.adapters.http import HttpEdge
+    from edgevoice.adapters.mqtt import MqttAdapter
     from edgevoice.adapters.mqtt.home import HomeLink
     from edgevoice.household import Household
     from edgevoice.pipeline.session import Session
@@ -149,11 +151,18 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     return EXIT_OK
 
 
+class Edges(NamedTuple):
+    """Those that there are."""
+
+    mqtt: MqttAdapter | None
+    http: HttpEdge | None
+
+
 @contextlib.asynccontextmanager
 async def edges(session: Session, settings: Settings, trace: Trace, device: SupervisedDevice | None = None, *, config: Path | None = None,
                 restart: Callable[[], None] | None = None, household: Household | None = None,
                 timekeeper: Timekeeper | None = None) -> Any:
-    """Whatever the settings let the outside see and do, while the block runs; yields the MQTT adapter, where there is one.  ``household``:
+    """Whatever the settings let the outside see and do, while the block runs; yields ``Edges``.  ``household``:
     the house that ``session`` is spoken to about; ``timekeeper``: its timers."""
     from edgevoice import app
     from edgevoice.adapters import metrics
@@ -178,6 +187,10 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     Doers(controls, latencies, broker=mqtt is not None).register(session.deeds)
     if timekeeper is not None:
         meter.add("agenda", timekeeper.health)
+    http = _http(settings.http, controls)
+    if http is not None:
+        meter.add("http", http.health)
+        http.start()
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
         if session.tools is not None:
@@ -189,12 +202,14 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         exporter = asyncio.create_task(metrics.export(
             meter.look, files.every_s, json_file=files.json_file, prometheus_file=files.prometheus_file))
     try:
-        yield mqtt
+        yield Edges(mqtt, http)
     finally:
         if exporter is not None:
             exporter.cancel()
         if link is not None:
             link.close()
+        if http is not None and not await http.stop():
+            tell("HTTP: it did not end in time", journal.WARNING)
         if mqtt is not None and not await mqtt.stop():
             tell("MQTT: the network did not let it say goodbye", journal.WARNING)
 
@@ -244,6 +259,14 @@ def _home_link(settings: Settings, household: Household, session: Session) -> Ho
     household.keeper.way = link
     household.serve(session.deeds)
     return link
+
+
+def _http(settings: HttpSettings, house: House) -> HttpEdge | None:
+    if not settings.enabled:
+        return None
+    from edgevoice.adapters.http import HttpEdge
+
+    return HttpEdge(settings, house, told=tell)
 
 
 def state_folder(named: str) -> Path:

@@ -202,6 +202,26 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The device over HTTP: ask it, command it, follow what happens."""
+
+    enabled: bool = key(False, "serve HTTP")
+    address: str = key("127.0.0.1", "where: this machine alone, or :: or 0.0.0.0 for everybody, which wants http.token_file")
+    port: int = key(8080, "port; 0 for any that is free", low=0, high=65535)
+    token_file: str = key("", "file of tokens, one a line, each followed by its scopes (listen, speak, control, admin) or by none for all; "
+                              "empty for no tokens")
+    cert_file: str = key("", "TLS certificate (PEM), with its chain; empty for no TLS")
+    key_file: str = key("", "its key")
+    hosts: list[str] = key([], "names by which browsers may reach it, besides addresses, localhost and the machine's own name")
+    words: bool = key(False, "tell in events also what was said; what was asked over HTTP is answered there in any case")
+    clients: int = key(32, "connections at once", low=1, high=1000)
+    requests_per_s: int = key(20, "requests of one address in a second, on average; five times that of those that stop something; 0 for "
+                                  "any number", low=0, high=10000, unit="requests")
+    grace_s: float = key(10.0, "how long a reply waits for a client that went away, before it is given up", low=0.1, high=600.0, unit="s")
+    heartbeat_s: float = key(15.0, "between two signs of life on a stream on which nothing happens", low=0.1, high=300.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class HomeSettings:
     """The house that can be spoken to, over the broker of [mqtt]."""
 
@@ -293,6 +313,7 @@ class Settings:
     tts: TtsSettings = field(default_factory=TtsSettings)
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)
@@ -364,6 +385,12 @@ RULES = (
          lambda s: "cannot be the first level of a topic", lambda s: "letters, digits, - and _, 64 at most"),
     Rule(("mqtt.cert_file", "mqtt.key_file"), lambda s: bool(s.mqtt.cert_file) != bool(s.mqtt.key_file),
          lambda s: "stands without mqtt.key_file" if s.mqtt.cert_file else "is empty, and mqtt.key_file is not",
+         lambda s: "a certificate and its key go together"),
+    Rule(("http.address", "http.token_file", "http.enabled"),
+         lambda s: s.http.enabled and not s.http.token_file and s.http.address not in ("127.0.0.1", "::1", "localhost"),
+         lambda s: "would let everybody in who reaches the machine", lambda s: 'name an http.token_file, or set address = "127.0.0.1"'),
+    Rule(("http.cert_file", "http.key_file"), lambda s: bool(s.http.cert_file) != bool(s.http.key_file),
+         lambda s: "stands without http.key_file" if s.http.cert_file else "is empty, and http.key_file is not",
          lambda s: "a certificate and its key go together"),
     Rule(("skills.timezone",), lambda s: _no_zone(s.skills.timezone),
          lambda s: "is no time zone that this system knows", lambda s: "such as Europe/Berlin; /usr/share/zoneinfo has them all"),

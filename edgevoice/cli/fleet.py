@@ -110,6 +110,7 @@ def _watch(live: Fleet, devices: list[Seen]) -> int:
 
 def _parsed(args: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
     """Devices and arguments; ``UsageError`` for what no device would obey."""
+    from edgevoice.adapters import verbs
     from edgevoice.adapters.mqtt import schemas
 
     if args.verb not in schemas.COMMANDS:
@@ -117,7 +118,7 @@ def _parsed(args: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
     names = [word for word in args.words if "=" not in word]
     known = schemas.COMMANDS[args.verb]["properties"]
     arguments = {name: _value(text, known.get(name, {})) for name, _, text in (word.partition("=") for word in args.words if "=" in word)}
-    if (told := schemas.wrong(schemas.COMMANDS[args.verb], arguments)) is not None:
+    if (told := verbs.wrong(schemas.COMMANDS[args.verb], arguments)) is not None:
         raise UsageError(f"fleet cmd {args.verb}: {told}")
     if not names:
         raise UsageError("fleet cmd: to whom? name devices, or '*' for all")

@@ -17,8 +17,8 @@ from typing import Any
 
 from edgevoice import app, daemon
 from edgevoice.adapters.mqtt import fleet
-from edgevoice.adapters.mqtt.commands import dumps
 from edgevoice.adapters.mqtt.link import Message
+from edgevoice.adapters.verbs import dumps
 from edgevoice.benchmarks import Result, median, percentile, progress, run_child
 from edgevoice.dialog.table import State
 from edgevoice.pipeline.session import Engines
@@ -52,7 +52,8 @@ def run(quick: bool) -> list[Result]:
 
 
 async def _device(settings: Settings, engines: Engines, broker: Mosquitto, quick: bool) -> list[Result]:
-    async with Stage(settings, engines, 3600, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace) as mqtt:
+    async with Stage(settings, engines, 3600, realtime=True) as stage, daemon.edges(stage.session, settings, stage.trace) as outside:
+        mqtt = outside.mqtt
         with Listener(broker.port, f"{mqtt.topics.root}/cmd/stop/result") as house:
             await stage.until(lambda: mqtt.connected)
             count = QUICK_STOPS if quick else STOPS

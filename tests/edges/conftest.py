@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edgevoice import daemon
+from edgevoice.adapters.http import HttpEdge
 from edgevoice.adapters.mqtt import MqttAdapter, adapter
 from edgevoice.pipeline.rules import toolbox_of
 from edgevoice.pipeline.session import Engines, Session
@@ -31,10 +32,10 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 
 class Device:
-    """A conversation in real time on the virtual device, with its MQTT edge."""
+    """A conversation in real time on the virtual device, with its edges."""
 
-    def __init__(self, stage: Stage, mqtt: MqttAdapter, told: list[str]) -> None:
-        self.stage, self.mqtt, self.told = stage, mqtt, told
+    def __init__(self, stage: Stage, mqtt: MqttAdapter, told: list[str], http: HttpEdge | None = None) -> None:
+        self.stage, self.mqtt, self.told, self.http = stage, mqtt, told, http
 
     @property
     def session(self) -> Session:
@@ -63,10 +64,10 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
     monkeypatch.setattr(adapter, "LOOK_S", 0.3)
     made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
     stage = Stage(settings, made, realtime=True, tools=toolbox_of(settings))
-    async with stage, daemon.edges(stage.session, settings, stage.trace, **facts) as mqtt:
-        made_device = Device(stage, mqtt, told)
+    async with stage, daemon.edges(stage.session, settings, stage.trace, **facts) as outside:
+        made_device = Device(stage, outside.mqtt, told, outside.http)
         if connected:
-            await until(lambda: mqtt.connected)
+            await until(lambda: outside.mqtt.connected)
         yield made_device
     stage.core.close()
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from edgevoice.adapters import verbs
 from edgevoice.adapters.mqtt import discovery, schemas
 from edgevoice.adapters.mqtt.topics import Topics
 from edgevoice.engines.exchange import ExchangeableWake
@@ -118,7 +119,7 @@ def test_what_an_entity_sends_is_a_command_that_is_obeyed(told: dict[str, Any]) 
         payloads += [environment().from_string(entity["command_template"]).render(value=value) for value in values.get(key, ())]
         assert payloads, key
         for payload in payloads:
-            assert schemas.wrong(schemas.COMMANDS[verb], json.loads(payload)) is None, (key, payload)
+            assert verbs.wrong(schemas.COMMANDS[verb], json.loads(payload)) is None, (key, payload)
         seen.add(verb)
     assert seen == {"mute", "volume", "stop", "listen", "restart", "say", "wake_word", "profile"}
 

@@ -53,11 +53,11 @@ async def talker(broker: Mosquitto, folder: Path, monkeypatch: pytest.MonkeyPatc
     household = Household.of(settings)
     assert household is not None
     async with (Stage(settings, Engines(FakeVad(), FakeStt(), llm, tts), realtime=True, skills=[household.skill]) as stage,
-                daemon.edges(stage.session, settings, stage.trace, household=household) as mqtt_edge):
-        await until(lambda: mqtt_edge.connected)
+                daemon.edges(stage.session, settings, stage.trace, household=household) as outside):
+        await until(lambda: outside.mqtt.connected)
         await until(lambda: len(household.house.things) == things)
         await until(lambda: all(household.house.state(thing.id).heard for thing in household.house.things if "device" in thing.wiring))
-        yield Talker(Device(stage, mqtt_edge, told), household, tts, llm)
+        yield Talker(Device(stage, outside.mqtt, told), household, tts, llm)
     stage.core.close()
 
 

@@ -63,7 +63,7 @@ def test_each_verb_of_the_conversation_does_what_it_says(
                 assert result == pytest.approx({"verb": "listen", "ok": True, "id": "l1", "took_ms": 5, "time": time.time()}, abs=200)
                 assert machine.state is State.LISTENING
                 assert (await command(house, made, "stop"))["ok"] and machine.state is State.IDLE
-                asked = await command(house, made, "ask", {"text": "Are you well?"})
+                asked = await command(house, made, "ask", {"text": "Who was Ada?"})
                 assert asked["data"] == {"turn": machine.turn} and machine.state is State.THINKING
                 await until(lambda: made.find("playback_end"))
                 assert made.find("playback_end")[-1]["turn"] == asked["data"]["turn"]

@@ -46,6 +46,8 @@ MISFITS = [
     ('[mqtt]\ndiscovery_prefix = "home/+"', 2, "mqtt.discovery_prefix"),
     ('[mqtt]\ntls = true\ncert_file = "c.pem"', 3, "mqtt.cert_file"),
     ('[mqtt]\nca_file = "ca.pem"', 2, "mqtt.tls"),
+    ('[http]\nenabled = true\naddress = "0.0.0.0"', 3, "http.address"),
+    ('[http]\ncert_file = "c.pem"', 2, "http.cert_file"),
     ('[skills]\ntimezone = "Europe/Nowhere"', 2, "skills.timezone"),
 ]
 
@@ -94,7 +96,7 @@ class TestRefused:
     @pytest.mark.parametrize(("text", "expected"), [
         ("[vda]\nonset = 0.4", "1: [vda] is not a section; did you mean 'vad'?"),
         ("[zzz]",
-         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, home, health, faults, safety, "
+         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, home, health, faults, safety, "
          "skills, tools, paths"),
         ("[vad]\nonsett = 0.4", "2: vad.onsett = 0.4: is not a setting; did you mean 'onset'?"),
         ("[vad]\n\nrate = 1", "3: vad.rate = 1: is not a setting; it belongs to [audio]"),

@@ -14,7 +14,8 @@ PACKAGES = sorted(path.parent.relative_to(ROOT).as_posix().replace("/", ".") for
 PUBLIC = {
     "edgevoice": [],
     "edgevoice.adapters": [],
-    "edgevoice.adapters.mqtt": ["Failed", "House", "MqttAdapter", "Verb"],
+    "edgevoice.adapters.http": ["HttpEdge"],
+    "edgevoice.adapters.mqtt": ["MqttAdapter"],
     "edgevoice.cli": [],
     "edgevoice.dialog": [],
     "edgevoice.engines": [],

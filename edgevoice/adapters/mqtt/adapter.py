@@ -20,15 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgevoice.adapters.mqtt import discovery, events
-from edgevoice.adapters.mqtt.commands import Commands, dumps
+from edgevoice.adapters import events
+from edgevoice.adapters.house import Failed, House, Verb
+from edgevoice.adapters.mqtt import discovery
+from edgevoice.adapters.mqtt.commands import Commands
 from edgevoice.adapters.mqtt.home import HomeLink
-from edgevoice.adapters.mqtt.house import Failed, House, Verb
 from edgevoice.adapters.mqtt.link import Broker, Calls, Incoming, Link, Message
 from edgevoice.adapters.mqtt.outbox import Outbox
 from edgevoice.adapters.mqtt.replies import Replies
 from edgevoice.adapters.mqtt.store import EventStore, Kept
 from edgevoice.adapters.mqtt.topics import OFFLINE, ONLINE, Topics, own_id
+from edgevoice.adapters.verbs import dumps
 from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.health import changed
 from edgevoice.pipeline.reply import ReplyStream

@@ -18,7 +18,6 @@ import asyncio
 import collections
 import hashlib
 import inspect
-import json
 import logging
 import threading
 import time
@@ -26,21 +25,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgevoice.adapters.house import Failed, Verb
+from edgevoice.adapters.limits import Bucket
 from edgevoice.adapters.mqtt import schemas
-from edgevoice.adapters.mqtt.house import Failed, Verb
 from edgevoice.adapters.mqtt.link import Incoming, Message
 from edgevoice.adapters.mqtt.topics import Topics
+from edgevoice.adapters.verbs import CONTROL, MOST_BYTES, Refused, checked, dumps, parsed
 
 log = logging.getLogger(__name__)
 
-CONTROL = frozenset({"barge_in", "stop", "cancel", "mute"})
-MOST_BYTES = 8192
-"""of a payload"""
 MOST_WAITING = 16
 REMEMBERED = 512
 """commands that are known again"""
-BURST_S = 2.0
-"""seconds of the rate that may come at once"""
 CONTROL_TIMES = 5
 """as many of CONTROL as of the others"""
 REFUSALS_PER_S = 20.0
@@ -48,14 +44,6 @@ RESULT_EXPIRY_S = 60
 """after which nobody shall get a result that waited at the broker for him (MQTT 5)"""
 NOT_DONE = frozenset({"busy", "unavailable"})
 """reasons of ``Failed`` that say that nothing was begun"""
-
-
-class Refused(Exception):
-    """``reason`` is one of ``schemas.REASONS``."""
-
-    def __init__(self, reason: str, text: str, data: dict[str, Any] | None = None) -> None:
-        super().__init__(text)
-        self.reason, self.data = reason, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +57,14 @@ class _Job:
     """by which it is known again; empty if it is not"""
 
 
-class _Bucket:
-    """``per_s`` on average, ``BURST_S`` of that at once; 0 is any number."""
-
-    def __init__(self, per_s: float) -> None:
-        self._per_s, self._most = per_s, max(1.0, per_s * BURST_S)
-        self._left, self._at = self._most, 0.0
-
-    def take(self, now: float) -> bool:
-        if not self._per_s:
-            return True
-        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
-
-
 class Commands:
     """``take`` on the connection's thread; ``answer`` is called on any and must not wait."""
 
     def __init__(self, topics: Topics, verbs: Mapping[str, Verb], loop: asyncio.AbstractEventLoop, answer: Callable[[Message], None], *,
                  per_s: float) -> None:
         self._topics, self._verbs, self._loop, self._answer = topics, verbs, loop, answer
-        self._normal, self._control = _Bucket(per_s), _Bucket(per_s * CONTROL_TIMES)
-        self._refusals = _Bucket(REFUSALS_PER_S)
+        self._normal, self._control = Bucket(per_s), Bucket(per_s * CONTROL_TIMES)
+        self._refusals = Bucket(REFUSALS_PER_S)
         self._seen: collections.OrderedDict[str, dict[str, Any]] = collections.OrderedDict()
         self._waiting = 0
         self._lock = threading.Lock()
@@ -141,7 +111,7 @@ class Commands:
         arguments: dict[str, Any] | Refused | None = None
         if verb in CONTROL:  # read before it is counted: nonsense must not use up what real stops need
             try:
-                arguments = _arguments(verb, message.payload)
+                arguments = checked(schemas.COMMANDS[verb], message.payload)
             except Refused as refusal:
                 arguments = refusal
         if not (self._control if isinstance(arguments, dict) else self._normal).take(now):
@@ -153,7 +123,7 @@ class Commands:
         if isinstance(arguments, Refused):
             raise arguments
         if arguments is None:
-            arguments = _arguments(verb, message.payload)
+            arguments = checked(schemas.COMMANDS[verb], message.payload)
         if arguments.get("device", self._topics.id) != self._topics.id:
             raise Refused("other_device", f"this is {self._topics.id}")
         if message.expiry_s == 0:
@@ -251,45 +221,12 @@ class Commands:
         return made
 
 
-def dumps(value: Any) -> bytes:
-    """Compact JSON, UTF-8; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _arguments(verb: str, payload: bytes) -> dict[str, Any]:
-    """``Refused`` unless they are what the verb wants."""
-    if len(payload) > MOST_BYTES:
-        raise Refused("oversized", f"{len(payload)} bytes; at most {MOST_BYTES}")
-    arguments = _parsed(payload)
-    if (told := schemas.wrong(schemas.COMMANDS[verb], arguments)) is not None:
-        raise Refused("malformed", told)
-    return arguments
-
-
-def _parsed(payload: bytes) -> dict[str, Any]:
-    """``Refused`` unless a JSON object.  Nothing at all is none: that is how a retained message is cleared, and whoever tidies up a
-    retained "restart" does not mean one."""
-    if not payload:
-        raise Refused("malformed", "wants a JSON object, {} at least")
-    try:
-        value = json.loads(payload.decode("utf-8"), parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise Refused("malformed", f"not JSON ({str(error)[:100]})") from error
-    if not isinstance(value, dict):
-        raise Refused("malformed", "wants a JSON object")
-    return value
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _id_in(message: Incoming) -> str:
     """A refused command's id, as far as there is one to be found."""
     if len(message.payload) > MOST_BYTES:
         return ""
     try:
-        found = _parsed(message.payload).get("id")
+        found = parsed(message.payload).get("id")
     except Refused:
         return ""
     return found if isinstance(found, str) and 0 < len(found) <= 64 else ""

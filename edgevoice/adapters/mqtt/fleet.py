@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgevoice.adapters.mqtt.adapter import broker
-from edgevoice.adapters.mqtt.commands import dumps
 from edgevoice.adapters.mqtt.link import NOT_YET, Calls, Incoming, Link, Message
 from edgevoice.adapters.mqtt.topics import ONLINE
+from edgevoice.adapters.verbs import dumps
 from edgevoice.errors import BrokerError
 from edgevoice.settings import MqttSettings
 

@@ -1,4 +1,4 @@
-"""What MQTT needs of the device behind it; ``edgevoice.controls`` is that."""
+"""What the edges need of the device behind it; ``edgevoice.controls`` is that."""
 
 from __future__ import annotations
 

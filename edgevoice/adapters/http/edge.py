@@ -1,0 +1,219 @@
+"""The HTTP edge: a thread with a loop of its own, between whoever asks from outside and the device's loop.
+
+Theory: requests are read, judged and answered on the edge's loop, so that no flood of them costs the conversation more than what they
+ask of it; a verb is handed to the device's loop, carried out there, and its result handed back.  Rows of the trace come on any thread and
+go through one bounded queue.
+
+Law: whatever happens here (no port, no certificate, no memory), the conversation goes on; it is told as a line and in health.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import inspect
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from edgevoice.adapters import events
+from edgevoice.adapters.house import Failed, House
+from edgevoice.adapters.http.asked import Asked
+from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
+from edgevoice.adapters.http.server import BODY_S, Server
+from edgevoice.adapters.verbs import MOST_BYTES
+from edgevoice.errors import ConfigError
+from edgevoice.pipeline.alert import Alert
+from edgevoice.pipeline.reply import ReplyStream
+from edgevoice.settings import HttpSettings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROWS = 5000
+"""that may wait for the edge's thread"""
+BEGIN_S = 10.0
+"""within which the reply to a question begins, be it only with an apology"""
+HEALTH_S = 0.5
+"""for which a look at health serves all who ask"""
+STOP_S = 3.0
+"""for the edge's thread to end"""
+
+
+class HttpEdge:
+    """``start`` and ``stop`` on the device's loop.  ``told`` is called on the edge's thread with what a person should know of it."""
+
+    def __init__(self, settings: HttpSettings, house: House, *, told: Callable[[str], None] = lambda text: None) -> None:
+        self._settings, self._house, self._told = settings, house, told
+        self._device = asyncio.get_running_loop()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="edgevoice-http", daemon=True)
+        self._ending = asyncio.Event()
+        self._rows: collections.deque[dict[str, Any]] = collections.deque()
+        self._draining = False
+        self._replies: collections.deque[ReplyStream] = collections.deque(maxlen=8)
+        self._replied = asyncio.Event()
+        self._looked = 0.0, dict[str, Any]()
+        self._server: Server | None = None
+        self.problem: str | None = None
+        """why nothing is served"""
+        self.port = 0
+        """where it is served; 0 for not yet or not at all"""
+        self.overrun = 0
+        """rows that found the queue full"""
+
+    def start(self) -> None:
+        self._house.listen_to(self._on_row)
+        self._house.listen_replies(self._on_reply)
+        self._thread.start()
+
+    async def stop(self) -> bool:
+        """False if its thread did not end in time."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ending.set)
+        await asyncio.to_thread(self._thread.join, STOP_S)
+        return not self._thread.is_alive()
+
+    def health(self) -> tuple[dict[str, Any], list[Alert]]:
+        """How the edge itself does.  Any thread."""
+        server = self._server
+        facts = {"serving": bool(self.port), "port": self.port, "problem": self.problem, "rows_lost": self.overrun,
+                 "connections": server.connections if server else 0, "requests": server.requests if server else 0,
+                 "refused": dict(server.refused) if server else {}}
+        return facts, [Alert("http_not_served", self.problem)] if self.problem else []
+
+    # Any thread.
+
+    def _on_row(self, row: dict[str, Any]) -> None:
+        if row["event"] not in events.EVENTS:
+            return
+        if len(self._rows) >= ROWS:
+            self.overrun += 1
+            return
+        self._rows.append(row)
+        if not self._draining:
+            self._draining = True
+            with contextlib.suppress(RuntimeError):  # the edge has ended
+                self._loop.call_soon_threadsafe(self._drain)
+
+    # The device's loop.
+
+    def _on_reply(self, stream: ReplyStream) -> None:
+        self._replies.append(stream)
+        self._replied.set()
+        self._replied = asyncio.Event()
+
+    async def _do(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        made = self._house.verbs[verb](arguments)
+        return await made if inspect.isawaitable(made) else made
+
+    async def _ask(self, text: str) -> ReplyStream:
+        newest = self._replies[-1].generation if self._replies else -1
+        turn = (await self._do("ask", {"text": text}))["turn"]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_S):
+                while True:
+                    for stream in self._replies:
+                        if stream.turn == turn and stream.generation > newest:
+                            return stream
+                    await self._replied.wait()
+        raise Failed("failed", "no reply began")
+
+    async def _give_up(self, stream: ReplyStream) -> None:
+        with contextlib.suppress(Failed):  # another turn is the present one: nothing is left to be given up
+            await self._do("cancel", {"turn": stream.turn})
+
+    async def _look(self, state: bool) -> dict[str, Any]:
+        if state:
+            return self._house.state()
+        if time.monotonic() - self._looked[0] > HEALTH_S:
+            self._looked = time.monotonic(), self._house.health()
+        return self._looked[1]
+
+    # The edge's loop.
+
+    async def do(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """``Failed`` as the verb says."""
+        return await self._there(self._do(verb, arguments))
+
+    async def ask(self, asked: Asked) -> None:
+        """Have it answered; nothing is raised, whoever waits for its stream is told."""
+        try:
+            asked.answered_by(await self._there(self._ask(asked.text)))
+        except Exception as error:  # noqa: BLE001 - it is raised to whoever waits
+            asked.failed(error)
+
+    def give_up(self, stream: ReplyStream) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._device.call_soon_threadsafe(lambda: self._device.create_task(self._give_up(stream)))
+
+    async def look(self, *, state: bool = False) -> dict[str, Any]:
+        """The health, or the state."""
+        return await self._there(self._look(state))
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        return frozenset(self._house.verbs)
+
+    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have it done on the device's loop, to its end, also if whoever asked goes away."""
+        return await asyncio.shield(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._device)))
+
+    def _drain(self) -> None:
+        self._draining = False
+        offset = time.time() - time.monotonic()
+        while self._rows:
+            row = self._rows.popleft()
+            if self._server is not None:
+                self._server.feed.put(row, row["t"] + offset)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except ConfigError as error:
+            self._fail(str(error))
+        except ssl.SSLError as error:
+            self._fail(f"http.cert_file = {self._settings.cert_file}: {error.reason or error}; name a PEM certificate and its key")
+        except OSError as error:
+            place = f"{self._settings.address}:{self._settings.port}"
+            self._fail(f"{place}: {(error.strerror or str(error)).lower()}; free it, or set http.address and http.port")
+        except Exception as error:
+            log.exception("the HTTP edge ended")
+            self._fail(f"{type(error).__name__}: {error}")
+        finally:
+            self.port = 0
+            self._loop.close()
+
+    def _fail(self, problem: str) -> None:
+        self.problem = problem
+        self._told(f"HTTP: {problem}")
+
+    async def _serve(self) -> None:
+        settings = self._settings
+        context = None
+        if settings.cert_file:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+        server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts))
+        runner = web.AppRunner(server.app, handler_cancellation=True, access_log=None, handle_signals=False, keepalive_timeout=BODY_S,
+                               shutdown_timeout=0.5, max_line_size=MOST_BYTES, max_field_size=MOST_BYTES)
+        await runner.setup()
+        try:
+            assert runner.server is not None
+            listening = await self._loop.create_server(server.guarded(runner.server), settings.address, settings.port, ssl=context)
+            self._server, self.port = server, listening.sockets[0].getsockname()[1]
+            scheme = "https" if context else "http"
+            self._told(f"HTTP: {scheme}://{settings.address}:{self.port}")
+            await self._ending.wait()
+            listening.close()
+        finally:
+            await server.close()
+            await runner.cleanup()
