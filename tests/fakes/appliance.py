@@ -25,6 +25,8 @@ UNIT = "edgevoice.service"
 ASKED_EVERY_S = 12
 PATIENCE_S = 60.0
 """on two busy cores; how fast it is in truth is the business of `bench service`"""
+LOOK_S = 0.25
+"""between two looks, which shall not slow down what they look at"""
 CONFIG = f"""\
 [audio]
 backend = "virtual"
@@ -98,15 +100,16 @@ class Service:
         limit = time.monotonic() + within_s
         while not (found := true()):
             assert time.monotonic() < limit, f"not within {within_s:g} s: {what}\n{self.said()[-3000:]}"
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
         return found
 
     def until_well(self, other_than: int = 0) -> int:
         """The process that is ready and has answered the user."""
         def well() -> int:
-            facts = self.status()
-            pid = facts["pid"] or 0
-            return pid if facts["state"] == "active" and pid != other_than and self.turns(pid) else 0
+            shown = self.machine.run("systemctl", "show", "--property=ActiveState,MainPID", UNIT)  # cheaper than ``status``
+            facts = dict(line.split("=", 1) for line in shown.splitlines())
+            pid = int(facts["MainPID"])
+            return pid if facts["ActiveState"] == "active" and pid != other_than and self.turns(pid) else 0
         return int(self.until(well, "ready, and the user's question is answered"))
 
     def until_down(self) -> dict[str, Any]:
