@@ -1,7 +1,7 @@
 """Which tools a sentence may ask for, and how the language model is asked which it does.
 
 Theory: the default model is small.  Told of ten tools it calls one in every sentence, so three things stand before it.  A tool is thought
-of only if one of its words is said (``offered``); that costs microseconds, and talk goes by untouched.  Of what is left the model
+of only if one of its words is said (``offered``): a fraction of a millisecond, and talk goes by untouched.  Of what is left the model
 does not write a name: it is shown examples, and weighs each tool against "none" (``choosing``), less what it weighs for sentences that say
 nothing, since a model likes some names better than others whatever is asked.  Then it writes the arguments, by a grammar that holds
 what was said (``filling``).
