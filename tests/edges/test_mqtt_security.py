@@ -13,7 +13,7 @@ import pytest
 
 from edgevoice.adapters.mqtt.secret import password
 from edgevoice.config import to_toml
-from tests.edges.conftest import device, hears, settings_for, until
+from tests.edges.conftest import device, hears, settings_for, until, with_mqtt
 from tests.fakes.mosquitto import Listener, Mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +96,11 @@ def test_a_client_certificate_instead_of_a_password(certificates: Path, tmp_path
             async with device(settings, monkeypatch) as made:
                 await until(lambda: made.mqtt._published_state is not None and made.mqtt._link.waiting == 0)
                 assert made.mqtt._link.problem is None
+            async with device(with_mqtt(settings, id="attic"), monkeypatch) as made:  # whose certificate it has not
+                await until(lambda: any("does not take edgevoice/attic/" in line for line in made.told))
+            async with device(with_mqtt(settings, cert_file="", key_file=""), monkeypatch, connected=False) as made:
+                await until(lambda: made.told)
+                assert made.mqtt._link.connects == 0
 
     asyncio.run(act())
 
