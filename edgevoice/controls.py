@@ -37,6 +37,10 @@ _POLICY: Mapping[str, str] = {
 """settings of [dialog], and what each is called in the machine's policy"""
 
 
+_IN_HEALTH = frozenset({"heat_and_power", "resources"})
+"""checks whose figures every snapshot of health has"""
+
+
 class Controls:
     """A ``House``; on the loop's thread.  ``config`` is the file that the settings came from, ``wake`` the detector if it can be changed,
     ``load_wake`` makes another one, as ``far_wake`` and ``load_far_wake`` for the one at the loudspeaker; ``restart`` begins the end;
@@ -183,19 +187,20 @@ class Controls:
                            for item in found if item.state != "available"]}
 
     async def doctor(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """What is known to be wrong without disturbing anybody: health's alerts, and each model's files by their sizes."""
+        """What is known to be wrong, and those of ``edgevoice doctor``'s checks that disturb nobody; the machine is in health already."""
+        from edgevoice import checks
+
+        wanted = [check for check in checks.TABLE if not check.disturbs and check.name not in _IN_HEALTH]
+        results = await asyncio.to_thread(checks.carry_out, wanted, checks.Place(self._settings))
         health = self.health()
         findings = list(health["alerts"])
-        try:
-            models = (await self.models({}))["models"]
-        except EdgeVoiceError as error:
-            models = []
-            findings.append({"name": "models_unreadable", "severe": True, "text": str(error)})
-        findings += [{"name": "model_damaged", "severe": True, "text": f"{model['name']}: `edgevoice models pull {model['name']}`"}
-                     for model in models if model["state"] == "damaged"]
+        findings += [{"name": result.name, "severe": found.status == "problem", "text": f"{found.text}: {found.remedy}"}
+                     for result in results if (found := result.found).status in ("problem", "warning")]
+        findings.sort(key=lambda finding: not finding["severe"])
+        left_out = ", ".join(check.name for check in checks.TABLE if check.disturbs)
         return {"ok": not any(finding["severe"] for finding in findings), "summary": findings[0]["text"] if findings else health["summary"],
-                "findings": findings, "looked_at": ["sound", "playout", "engines", "host", "models"],
-                "not_looked_at": "the way from loudspeaker to microphone: stop the service and run `edgevoice doctor --acoustic`"}
+                "findings": findings, "looked_at": ["health", *(result.name for result in results if result.found.status != "skipped")],
+                "not_looked_at": f"what would disturb: stop the service and run `edgevoice doctor` ({left_out}), then with --acoustic"}
 
     def restart(self, _: Mapping[str, Any]) -> dict[str, Any]:
         if self._restart is None:

@@ -10,6 +10,10 @@ from __future__ import annotations
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
+EXIT_WARNING = 11
+"""``doctor`` found something that works less well"""
+EXIT_PROBLEM = 12
+"""``doctor`` found something that does not work"""
 EXIT_RESTART = 75
 """BSD's EX_TEMPFAIL: it ended in order and wants to be started again, as whoever asked for a restart meant"""
 EXIT_INTERRUPTED = 130

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import pwd
 import threading
 import time
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Host:
         return HostState(
             cpu_percent=self._cpu(), rss_mb=_kb(status, "VmRSS:"), threads=_count(status, "Threads:"), load_1m=os.getloadavg()[0],
             memory_free_mb=memory_free_mb(self._root), temperature_c=self._temperature(),
-            throttling=self._throttling(), throttled_before=_flags(self._pi(), 16), disk_free_mb=self._disk(), wifi_dbm=self._wifi(),
+            throttling=self._throttling(), throttled_before=flags(self._pi(), 16), disk_free_mb=self._disk(), wifi_dbm=self._wifi(),
             uptime_s=_number(self._text("proc/uptime").partition(" ")[0]))
 
     def _cpu(self) -> float | None:
@@ -80,7 +81,7 @@ class Host:
         return None if found == float("-inf") else found
 
     def _throttling(self) -> tuple[str, ...]:
-        found = list(_flags(self._pi(), 0))
+        found = list(flags(self._pi(), 0))
         for device in sorted(self._root.glob("sys/class/thermal/cooling_device*")):
             kind = _read(device / "type").lower()
             if any(word in kind for word in SLOWING) and (_number(_read(device / "cur_state")) or 0) > 0:
@@ -114,6 +115,14 @@ class Host:
 
     def _lines(self, path: str) -> list[str]:
         return self._text(path).splitlines()
+
+
+def user() -> str:
+    """Who runs this: a name, or a number where the system has none, as in a container."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def hottest(zones: Path = Path("/") / ZONES) -> float:
@@ -152,5 +161,6 @@ def _count(lines: list[str], name: str) -> int | None:
     return None if found is None else int(found)
 
 
-def _flags(word: int, shift: int) -> tuple[str, ...]:
+def flags(word: int, shift: int) -> tuple[str, ...]:
+    """The names of the bits of a Raspberry Pi's get_throttled word that are set: ``shift`` 0 for now, 16 for ever since the start."""
     return tuple(name for bit, name in enumerate(PI_FLAGS) if word >> (bit + shift) & 1)

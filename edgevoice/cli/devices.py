@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict, dataclass
 
 from edgevoice.cli import common
 from edgevoice.errors import EXIT_OK
-from edgevoice.rt.cards import RATES, Card
+from edgevoice.rt.probe import Probed, probe
 
 SUMMARY = "list sound devices and the rates that each can do"
 EXAMPLE = """\
 edgevoice devices
 edgevoice devices --json
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """A card, and the rates of ``RATES`` (Hz, int16, mono) at which it said that it can capture and play."""
-
-    card: Card
-    input_rates: list[int]
-    output_rates: list[int]
-
-    def document(self) -> dict[str, object]:
-        """JSON-ready."""
-        return {**asdict(self.card), "input_rates": self.input_rates, "output_rates": self.output_rates}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,18 +27,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table(found))
     return EXIT_OK
-
-
-def probe() -> list[Probed]:
-    """Every device of this machine.  ``DeviceError`` if PyAudio is missing or the sound system cannot be reached."""
-    from edgevoice.rt.pyaudio_device import PyAudioLibrary
-    from edgevoice.rt.quiet import without_noise
-
-    with without_noise(), PyAudioLibrary() as library:
-        return [Probed(card,
-                       [rate for rate in RATES if card.inputs and library.supports(card.index, "input", rate)],
-                       [rate for rate in RATES if card.outputs and library.supports(card.index, "output", rate)])
-                for card in library.cards()]
 
 
 def table(found: list[Probed]) -> str:

@@ -29,8 +29,10 @@ from edgevoice.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_PIPE,
+    EXIT_PROBLEM,
     EXIT_RESTART,
     EXIT_USAGE,
+    EXIT_WARNING,
     ConfigError,
     EdgeVoiceError,
     StorageError,
@@ -83,6 +85,7 @@ def exit_codes() -> list[tuple[int, str]]:
     """Every exit code and its meaning, drawn from the error classes."""
     rows = [(EXIT_OK, "done"), (EXIT_BUG, "a bug in edgevoice (EDGEVOICE_DEBUG=1 shows where)")]
     rows += [(cls.exit_code, _first_sentence(cls)) for cls in EdgeVoiceError.__subclasses__()]
+    rows += [(EXIT_WARNING, "`doctor` found something that works less well"), (EXIT_PROBLEM, "`doctor` found something that does not work")]
     rows += [(EXIT_RESTART, "ended because a restart was asked for (systemd starts it again)")]
     rows += [(EXIT_INTERRUPTED, "interrupted (Ctrl-C)"), (EXIT_PIPE, "the reader of the output went away")]
     return sorted(rows)

@@ -67,7 +67,7 @@ class HealthMeter:
         stages = latencies.document(now)
         failing = latencies.failing
         parts = {name: part() for name, part in self._parts.items()}
-        alerts = [*sound.alerts, *self._of_engines(failing), *self._of_host(host), *self._of_answers(stages),
+        alerts = [*sound.alerts, *self._of_engines(failing), *alerts_of_host(host, self._limits), *self._of_answers(stages),
                   *(alert for _, found in parts.values() for alert in found)]
         alerts.sort(key=lambda alert: not alert.severe)
         counters, front, playout, spared = sound.counters, sound.front, sound.playout, session.speculated
@@ -116,27 +116,6 @@ class HealthMeter:
         return [Alert(f"{stage}_failing", f"{name} failed when it was last used: see last_error; `edgevoice models verify` looks at its "
                       "files", severe=True) for stage, name in names.items() if stage in failing]
 
-    def _of_host(self, host: HostState) -> list[Alert]:
-        limits, found = self._limits, []
-        if "undervoltage" in host.throttling:
-            found.append(Alert("undervoltage", "the power supply is too weak: use the one made for this board, and a short cable",
-                               severe=True))
-        if host.temperature_c is not None and host.temperature_c >= limits.temperature_c:
-            found.append(Alert("hot", f"the processor is at {host.temperature_c:.0f} degrees Celsius and slows down: give it air or a heat "
-                               "sink, or smaller models"))
-        elif any(flag != "undervoltage" for flag in host.throttling):
-            found.append(Alert("throttled", f"the processor is slowed down ({', '.join(host.throttling)}): answers take longer; give it "
-                               "air, or a stronger power supply"))
-        if host.disk_free_mb is not None and host.disk_free_mb < limits.disk_free_mb:
-            found.append(Alert("disk_full", f"{host.disk_free_mb:.0f} MB are free on the disk: remove what is not needed "
-                               "(`edgevoice models list` shows sizes)"))
-        if host.memory_free_mb is not None and host.memory_free_mb < limits.memory_free_mb:
-            found.append(Alert("memory_low", f"{host.memory_free_mb:.0f} MB of memory are free: end other programs, or choose smaller "
-                               "models"))
-        if host.wifi_dbm is not None and host.wifi_dbm < limits.wifi_dbm:
-            found.append(Alert("wifi_weak", f"the radio signal is weak ({host.wifi_dbm:.0f} dBm): move the device or the access point"))
-        return found
-
     def _of_answers(self, stages: Mapping[str, Mapping[str, float]]) -> list[Alert]:
         answers = stages.get("voice_to_voice")
         if answers is None or answers["count"] < self._limits.answers or answers["p50"] < self._limits.answer_ms:
@@ -145,6 +124,29 @@ class HealthMeter:
                       key=lambda name: stages[name]["p50"], default="first_token")
         return [Alert("answers_slow", f"answers begin {answers['p50'] / 1000:.1f} s after the question, at the median; most of that is "
                       f"{slowest.replace('_', ' ')}: a smaller model, or more air for the processor")]
+
+
+def alerts_of_host(host: HostState, limits: Limits = LIMITS) -> list[Alert]:
+    """What the machine suffers from."""
+    found = []
+    if "undervoltage" in host.throttling:
+        found.append(Alert("undervoltage", "the power supply is too weak: use the one made for this board, and a short cable",
+                           severe=True))
+    if host.temperature_c is not None and host.temperature_c >= limits.temperature_c:
+        found.append(Alert("hot", f"the processor is at {host.temperature_c:.0f} degrees Celsius and slows down: give it air or a heat "
+                           "sink, or smaller models"))
+    elif any(flag != "undervoltage" for flag in host.throttling):
+        found.append(Alert("throttled", f"the processor is slowed down ({', '.join(host.throttling)}): answers take longer; give it "
+                           "air, or a stronger power supply"))
+    if host.disk_free_mb is not None and host.disk_free_mb < limits.disk_free_mb:
+        found.append(Alert("disk_full", f"{host.disk_free_mb:.0f} MB are free on the disk: remove what is not needed "
+                           "(`edgevoice models list` shows sizes)"))
+    if host.memory_free_mb is not None and host.memory_free_mb < limits.memory_free_mb:
+        found.append(Alert("memory_low", f"{host.memory_free_mb:.0f} MB of memory are free: end other programs, or choose smaller "
+                           "models"))
+    if host.wifi_dbm is not None and host.wifi_dbm < limits.wifi_dbm:
+        found.append(Alert("wifi_weak", f"the radio signal is weak ({host.wifi_dbm:.0f} dBm): move the device or the access point"))
+    return found
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from edgevoice.acoustic_picture import HEIGHT, WIDTH
-from edgevoice.cli.doctor import ROOM_DELAY_MS, ROOM_NOISE_DB
+from edgevoice.cli.doctor_acoustic import ROOM_DELAY_MS, ROOM_NOISE_DB
 from tests.fakes.pulse import MISSING, PulseServer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edgevoice import app, sweep
-from edgevoice.cli import dispatch, doctor
+from edgevoice.cli import dispatch
+from edgevoice.cli import doctor_acoustic as doctor
 from edgevoice.rt import Core
 from edgevoice.settings import Settings
 

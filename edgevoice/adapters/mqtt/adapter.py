@@ -283,14 +283,14 @@ class MqttAdapter:
         before, self._published_state = self._published_state, state
         if before is None or {**before, "time": 0} != {**state, "time": 0}:
             self._state_due = now + STATE_S
-            self._publish(self.topics.state, dumps(state), retain=True)
+            self._publish(self.topics.state, dumps(state), qos=int(before is None), retain=True)
 
     def _publish_health(self, now: float) -> None:
         health, before = self._health, self._published_health
         if health is None or health is before or not (before is None or now >= self._health_due or changed(before, health)):
             return
         self._published_health, self._health_due = health, now + self._settings.health_s
-        self._publish(self.topics.health, dumps(health), retain=True)
+        self._publish(self.topics.health, dumps(health), qos=int(before is None), retain=True)
 
     def _publish_discovery(self, now: float) -> None:
         """When it changed (wake words, profiles), or was asked for."""
@@ -303,7 +303,8 @@ class MqttAdapter:
             self._publish(discovery.topic(self._settings.discovery_prefix, self.topics.id), made, qos=1, retain=True)
 
     def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, json: bool = True) -> None:
-        """State and health go with QoS 0: TCP keeps them in order, and after a broken connection the newest are published anyway."""
+        """State and health go with QoS 0: TCP keeps them in order, and after a broken connection the newest are published anyway.  The
+        first of each goes with 1, whose acknowledgement tells whether the broker takes it."""
         self._link.publish(Message(topic, payload, qos=qos, retain=retain, json=json))
 
     def _do_replay(self, arguments: dict[str, Any], answer: asyncio.Future[dict[str, Any]]) -> None:

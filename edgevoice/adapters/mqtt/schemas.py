@@ -39,7 +39,8 @@ REASONS = ("retained", "oversized", "malformed", "unknown", "other_device", "exp
 
 _EVENT_FACTS: Mapping[str, Schema] = {
     "id": {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9]+$", "description": "the process, and a number without gaps in it"},
-    "event": {"enum": list(EVENTS)}, "time": TIME, "turn": COUNT, "generation": COUNT,
+    "event": {"enum": [*EVENTS, "doctor"], "description": "doctor: a trial of what the broker allows"},
+    "time": TIME, "turn": COUNT, "generation": COUNT,
     "sample": {"type": "integer", "description": "device frame"}, "chars": {**COUNT, "description": "length of the words"},
     "text": {"type": "string", "description": "only where mqtt.words is set"}}
 
