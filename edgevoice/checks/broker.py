@@ -21,7 +21,7 @@ def reachable(place: Place) -> Found:
              "topic": trial.topics.root}
     if trial.problem:
         return Found("problem", f"{name}: {trial.problem}", "mqtt.host, port, username, password_file and the certificates; is it running, "
-                     "and does the service have a network (systemd/mqtt.conf)?", facts)
+                     "and has the service a network (`edgevoice service install` gives it one)?", facts)
     if trial.refused:
         return Found("problem", f"{name} lets this device in, but not to {', '.join(trial.refused)}",
                      "the broker's ACL: configs/mosquitto/acl is one that fits", facts)
