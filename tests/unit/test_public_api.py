@@ -16,6 +16,7 @@ PUBLIC = {
     "edgevoice.adapters": [],
     "edgevoice.adapters.http": ["HttpEdge"],
     "edgevoice.adapters.mqtt": ["MqttAdapter"],
+    "edgevoice.checks": ["Check", "Found", "Place", "Result", "Status", "TABLE", "carry_out", "worst"],
     "edgevoice.cli": [],
     "edgevoice.dialog": [],
     "edgevoice.engines": [],
