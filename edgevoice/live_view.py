@@ -40,14 +40,16 @@ Row = Mapping[str, Any]
 
 
 class LiveView:
-    """Prints to ``stream``.  ``waterfalls``: draw each turn's waterfall when its reply has ended, in place of one line of figures."""
+    """Prints to ``stream``.  ``waterfalls``: draw each turn's waterfall when its reply has ended, in place of one line of figures.
+    ``shown``: what of each row may be."""
 
-    def __init__(self, stream: TextIO, *, waterfalls: bool = False, width: int | None = None) -> None:
+    def __init__(self, stream: TextIO, *, waterfalls: bool = False, width: int | None = None,
+                 shown: Callable[[Row], Row] = lambda row: row) -> None:
         self.failure: Exception | None = None
         """why nothing is printed any more"""
         self.dropped = 0
         """rows that a stalled terminal left no room for"""
-        self._stream, self._waterfalls, self._fixed_width = stream, waterfalls, width
+        self._stream, self._waterfalls, self._fixed_width, self._shown = stream, waterfalls, width, shown
         self._encoding = getattr(stream, "encoding", None) or "ascii"
         self._unicode = waterfall.can_draw(self._encoding)
         self._live = _is_terminal(stream)
@@ -104,7 +106,7 @@ class LiveView:
 
     def _show_safely(self, row: Row) -> None:
         with self._lock:
-            self._safely(lambda: self._show(row))
+            self._safely(lambda: self._show(self._shown(row)))
 
     def _safely(self, work: Callable[[], None]) -> None:
         try:

@@ -294,6 +294,14 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """What of the spoken is written down."""
+
+    log_words: bool = key(False, "what was said and answered may stand in what edgevoice run writes into a file or a pipe; otherwise its "
+                                 "length does. A terminal shows it anyway")
+
+
+@dataclass(frozen=True, slots=True)
 class PathSettings:
     """Where things are kept."""
 
@@ -320,6 +328,7 @@ class Settings:
     safety: SafetySettings = field(default_factory=SafetySettings)
     skills: SkillSettings = field(default_factory=SkillSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     paths: PathSettings = field(default_factory=PathSettings)
 
 

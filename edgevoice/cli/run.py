@@ -7,10 +7,16 @@ import json
 import queue
 import sys
 import threading
-from typing import Any, Self, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from edgevoice.cli import common
 from edgevoice.errors import EdgeVoiceError
+
+if TYPE_CHECKING:
+    from edgevoice.journal import JournalView
+    from edgevoice.live_view import LiveView
+    from edgevoice.settings import Settings
 
 SUMMARY = "listen and answer until stopped: the daemon, in the foreground"
 EXAMPLE = "edgevoice run --config configs/pi5.toml"
@@ -35,22 +41,33 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from edgevoice import journal
     from edgevoice.daemon import serve
-    from edgevoice.live_view import LiveView
 
     settings = common.settings(args)
-    with (JsonView(sys.stdout) if args.json else journal.JournalView() if journal.listens_to(sys.stdout)
-          else LiveView(sys.stdout)) as view:
+    with view_for(settings, sys.stdout, as_json=args.json) as view:
         return serve(settings, view, config=args.config)
+
+
+def view_for(settings: Settings, stream: TextIO, *, as_json: bool) -> JsonView | JournalView | LiveView:
+    """What shows the conversation on ``stream``: with its words on a terminal, elsewhere only where ``privacy.log_words`` says so."""
+    from edgevoice import journal
+    from edgevoice.discreet import without_words
+    from edgevoice.live_view import LiveView
+
+    words = settings.privacy.log_words or stream.isatty()
+    if as_json:
+        return JsonView(stream, shown=dict if words else without_words)
+    if journal.listens_to(stream):
+        return journal.JournalView()
+    return LiveView(stream, shown=(lambda row: row) if words else without_words)
 
 
 class JsonView:
     """Events as JSON lines, written by a thread of its own."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, shown: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
         self.failure: Exception | None = None
-        self._stream = stream
+        self._stream, self._shown = stream, shown
         self._lines: queue.Queue[str | None] = queue.Queue(LINES)
         self._thread = threading.Thread(target=self._write, name="edgevoice-json", daemon=True)
 
@@ -66,7 +83,7 @@ class JsonView:
     def on_event(self, row: dict[str, Any]) -> None:
         if row["event"] == "vad" or self.failure is not None or self._lines.full():
             return
-        self._lines.put(json.dumps(row, ensure_ascii=False) + "\n")
+        self._lines.put(json.dumps(self._shown(row), ensure_ascii=False) + "\n")
 
     def _write(self) -> None:
         try:
