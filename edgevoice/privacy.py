@@ -57,10 +57,8 @@ def on_the_disk(rows: Sequence[Kept]) -> list[str]:
 def verdict(rows: Sequence[Kept]) -> str:
     """One line."""
     away, here = leaves(rows), on_the_disk(rows)
-    if not away and not here:
-        return "nothing that is said or answered leaves the device, or is written to its disk"
     told = [f"leaves the device: {', '.join(away)}"] if away else ["nothing that is said or answered leaves the device"]
-    return "; ".join([*told, *([f"is written to its disk: {', '.join(here)}"] if here else [])])
+    return "; ".join([*told, f"is written to its disk: {', '.join(here)}" if here else "nor is written to its disk"])
 
 
 def _sound(settings: Settings) -> Kept:
@@ -95,6 +93,15 @@ def _mqtt(settings: Settings) -> Kept:
     holds = "words said and answered, times, state, health" if mqtt.words else "times, lengths, state, health; no words"
     return Kept("MQTT", "network", f"the broker {mqtt.host}", "state and health until the next; the rest as its subscribers like", holds,
                 mqtt.words, "mqtt.words")
+
+
+def _agenda(settings: Settings) -> Kept:
+    if not settings.skills.enabled:
+        return Kept("timers, reminders and lists", "nowhere", "switched off", "not kept", "nothing", False, "skills.enabled")
+    from edgevoice.daemon import state_folder
+
+    return Kept("timers, reminders and lists", "disk", str(state_folder(settings.skills.folder) / "agenda.json"),
+                "until they are over or taken off", "names, items and times that one asked for", True, "skills.enabled, skills.folder")
 
 
 def _replies(settings: Settings) -> Kept:
@@ -150,7 +157,7 @@ def _models(settings: Settings) -> Kept:
 
 
 ROWS: tuple[Callable[[Settings], Kept], ...] = (
-    _sound, _history, _trace, _output, _mqtt, _replies, _store, _house, _health, _prompts, _phrases, _models)
+    _sound, _history, _trace, _output, _mqtt, _replies, _agenda, _store, _house, _health, _prompts, _phrases, _models)
 
 
 def _size(where: str) -> int | None:

@@ -71,7 +71,7 @@ class TestVirtual:
 
 
 @pytest.mark.parametrize(("argv", "code", "said"), [
-    ([], 2, "doctor: name a check: --acoustic is the one there is (see edgevoice doctor --help)"),
+    (["--virtual"], 2, "doctor: --virtual belongs to --acoustic"),
     (["--acoustic", "--level", "3"], 2, "doctor: --level 3 is not -60 to 0 dBFS"),
     (["--acoustic", "--level", "nan"], 2, "doctor: --level nan is not -60 to 0 dBFS"),
     (["--acoustic", "--virtual", "--png", "no/echo.png"], 8,

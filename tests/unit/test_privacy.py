@@ -16,7 +16,7 @@ from edgevoice.cli.dispatch import dispatch
 from edgevoice.cli.run import view_for
 from edgevoice.discreet import without_words
 from edgevoice.pipeline.session import Engines
-from edgevoice.settings import HealthSettings, LlmSettings, MqttSettings, PrivacySettings, Settings
+from edgevoice.settings import HealthSettings, LlmSettings, MqttSettings, PrivacySettings, Settings, SkillSettings
 from tests.e2e.stage import Stage, open_mic
 from tests.fakes.llm import FakeLlm, words
 from tests.fakes.stt import FakeStt
@@ -72,13 +72,14 @@ def test_a_text_under_a_name_that_nobody_knows_is_not_shown() -> None:
 
 def test_nothing_personal_leaves_or_stays_unless_it_is_set(tmp_path: Path) -> None:
     rows = privacy.kept(Settings())
-    assert privacy.leaves(rows) == privacy.on_the_disk(rows) == []
+    assert privacy.leaves(rows) == [] and privacy.on_the_disk(rows) == ["timers, reminders and lists"], "which one asks to be kept"
+    assert privacy.on_the_disk(privacy.kept(Settings(skills=SkillSettings(enabled=False)))) == []
     talkative = dataclasses.replace(
         Settings(), mqtt=MqttSettings(host="broker.lan", words=True, folder=str(tmp_path)), privacy=PrivacySettings(log_words=True),
         llm=LlmSettings(prompt_cache=False), health=HealthSettings(json_file=str(tmp_path / "h.json")))
     rows = privacy.kept(talkative)
     assert privacy.leaves(rows) == ["MQTT"]
-    assert set(privacy.on_the_disk(rows)) == {"output and log of the daemon", "events for the broker"}
+    assert set(privacy.on_the_disk(rows)) == {"output and log of the daemon", "events for the broker", "timers, reminders and lists"}
     assert rows[0].what == "MQTT" and "broker.lan" in rows[0].where
     assert next(row for row in rows if row.what == "the prompt cache").place == "nowhere"
     assert all(row.how_long and row.holds and row.where for row in rows)
@@ -86,7 +87,8 @@ def test_nothing_personal_leaves_or_stays_unless_it_is_set(tmp_path: Path) -> No
 
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert dispatch(["privacy"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "nothing that is said or answered leaves the device, or is written to its disk"
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "nothing that is said or answered leaves the device; is written to its disk: timers, reminders and lists")
     (tmp_path / "c.toml").write_text('[mqtt]\nhost = "broker.lan"\nwords = true\n')
     assert dispatch(["privacy", "--json", "--config", str(tmp_path / "c.toml")]) == 0
     document = json.loads(capsys.readouterr().out)
