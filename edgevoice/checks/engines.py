@@ -31,29 +31,34 @@ NAMES = {"tts": "speech synthesis", "stt": "speech recognition", "llm": "the lan
 
 def run(place: Place) -> Found:
     """One sentence through all three."""
+    facts = trial(place.settings)
+    if "error" in facts:
+        return Found("problem", facts.pop("error"), "`edgevoice models verify`, then `edgevoice models pull` of what is damaged; "
+                     "`edgevoice ask`, `say` and `transcribe` try each by itself", facts)
+    return judged(facts)
+
+
+def trial(settings: Settings, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
+    """The figures of that, in a child; ``error`` says in words why there are no more of them."""
     from edgevoice.config import to_toml
     from edgevoice.models import child
 
     with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
-        file.write(to_toml(place.settings))
+        file.write(to_toml(settings))
         file.flush()
-        ended = child.run("edgevoice.checks.engines", [file.name], deadline_s=DEADLINE_S)
+        ended = child.run("edgevoice.checks.engines", [file.name], deadline_s=deadline_s)
     lines = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-    facts = {name: value for line in lines for name, value in line.items()}
-    if "error" in facts:
-        return Found("problem", facts.pop("error"), "`edgevoice models verify`, then `edgevoice models pull` of what is damaged", facts)
-    if ended.code != 0:
-        stage = NAMES.get(facts.get("stage", ""), "an engine")
-        return Found("problem", f"{stage} did not come through: {ended.reason()}", "`edgevoice models verify`; `edgevoice ask`, `say` and "
-                     "`transcribe` try each by itself", facts)
-    return judged(facts)
+    facts: dict[str, Any] = {name: value for line in lines for name, value in line.items()}
+    stage = NAMES.get(facts.pop("stage", ""), "an engine")
+    if "error" not in facts and (ended.code != 0 or ended.timed_out):
+        facts["error"] = f"{stage} did not come through: {ended.reason()}"
+    return facts
 
 
 def judged(facts: dict[str, Any]) -> Found:
     """What the figures of a trial that came through mean."""
     told = (f"speaks at {facts['tts_rtf']:.2f} and hears at {facts['stt_rtf']:.2f} of real time; first token after "
             f"{facts['first_token_ms']:.0f} ms, {facts['tokens_per_s']:.0f} a second")
-    facts = {name: value for name, value in facts.items() if name != "stage"}
     if facts["words_wrong"] > MISHEARD:
         return Found("problem", f"of {facts['words']} words that the voice spoke the recognizer heard {facts['words_wrong']} otherwise",
                      "another voice or recognizer, or one of another language (stt.model, tts.model)", facts)

@@ -41,7 +41,7 @@ from edgevoice.errors import (
 
 COMMANDS = (
     "run", "service", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "privacy",
-    "bench", "trace", "fleet", "demo")
+    "profile", "bench", "trace", "fleet", "demo")
 """In the order in which a newcomer meets them."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
