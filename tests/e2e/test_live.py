@@ -43,8 +43,8 @@ def test_a_spoken_question_is_answered_aloud(question: Path, tmp_path: Path, bac
     config = tmp_path / "c.toml"
     limits = ("stt_s", "first_token_s", "next_token_s", "first_audio_s", "next_audio_s", "one_moment_s")
     patience = "".join(f"{key} = 60.0\n" for key in limits)
-    config.write_text(f'[audio]\nbackend = "{backend}"\n[llm]\nmax_tokens = 20\n[privacy]\nlog_words = true\n[faults]\n{patience}',
-                      encoding="utf-8")
+    config.write_text(f'[audio]\nbackend = "{backend}"\nclocks = "{clocks}"\n[llm]\nmax_tokens = 20\n[privacy]\nlog_words = true\n'
+                      f'[faults]\n{patience}', encoding="utf-8")
     with PulseServer(tmp_path / "server", apart=True) as server:
         environment = {**server.environment, "EDGEVOICE_MODELS": str(default_root(PathSettings())), "PYTHONPATH": str(ROOT)}
         recording = tmp_path / "speaker.raw"
