@@ -122,6 +122,14 @@ def _store(settings: Settings) -> Kept:
                 f"until the broker has them, {mqtt.events} at most", holds, mqtt.words, "mqtt.events, mqtt.words")
 
 
+def _tools(settings: Settings) -> Kept:
+    tools = settings.tools
+    if not tools.file and not tools.topics:
+        return Kept("tools of the language model", "nowhere", "none reaches out", "not kept", "nothing", False, "tools.file, tools.topics")
+    return Kept("tools of the language model", "network", "the topics and programs that are allowed", "as those like",
+                "what the model takes out of the words for a tool", True, "tools.file, tools.topics")
+
+
 def _house(settings: Settings) -> Kept:
     if not settings.mqtt.host or not (settings.home.learn or settings.home.file):
         return Kept("names and states of the house", "nowhere", "no house is set", "not kept", "nothing", False, "home.learn, home.file")
@@ -157,7 +165,7 @@ def _models(settings: Settings) -> Kept:
 
 
 ROWS: tuple[Callable[[Settings], Kept], ...] = (
-    _sound, _history, _trace, _output, _mqtt, _replies, _agenda, _store, _house, _health, _prompts, _phrases, _models)
+    _sound, _history, _trace, _output, _mqtt, _replies, _agenda, _store, _house, _tools, _health, _prompts, _phrases, _models)
 
 
 def _size(where: str) -> int | None:
