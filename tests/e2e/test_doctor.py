@@ -89,9 +89,9 @@ class TestSoundSystem:
     def test_a_loudspeaker_that_is_its_own_microphone(self, tmp_path: Path, rate: int) -> None:
         (tmp_path / "c.toml").write_text(f"[audio]\nrate = {rate}\n")
         with PulseServer(tmp_path / "server", rate) as server:
-            for _ in range(3):  # the server is an ordinary process, and may be late itself on a busy machine
+            for _ in range(4):  # the server is an ordinary process, and may be late itself on a busy machine: then the delay jumps
                 said = measured("--config", "c.toml", cwd=tmp_path, env=server.environment)
-                if said["ok"]:
+                if said["ok"] and abs(said["drift_ppm"]) < 1.0 and max(abs(band["db"]) for band in said["response"]) < 0.1:
                     break
         assert said["ok"], said["findings"]
         assert 5.0 < said["delay_ms"] < 250.0
