@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from edgevoice.errors import ConfigError
-from edgevoice.settings import RULES, Settings
+from edgevoice.settings import Settings
+from edgevoice.settings_rules import RULES
 from edgevoice.tomltext import Statement, as_toml, statements
 
 MAX_BYTES = 1_000_000

@@ -95,6 +95,15 @@ def _mqtt(settings: Settings) -> Kept:
                 mqtt.words, "mqtt.words")
 
 
+def _http(settings: Settings) -> Kept:
+    http = settings.http
+    if not http.enabled:
+        return Kept("HTTP", "nowhere", "it is not served", "not kept", "nothing", False, "http.enabled")
+    told = "what is said and answered" if http.words else "what is asked there and its answer; of the rest times and lengths"
+    return Kept("HTTP", "network", f"whoever may connect to {http.address}, port {http.port}", "nothing is kept for them", told, True,
+                "http.enabled, http.words, http.token_file")
+
+
 def _agenda(settings: Settings) -> Kept:
     if not settings.skills.enabled:
         return Kept("timers, reminders and lists", "nowhere", "switched off", "not kept", "nothing", False, "skills.enabled")
@@ -165,7 +174,7 @@ def _models(settings: Settings) -> Kept:
 
 
 ROWS: tuple[Callable[[Settings], Kept], ...] = (
-    _sound, _history, _trace, _output, _mqtt, _replies, _agenda, _store, _house, _tools, _health, _prompts, _phrases, _models)
+    _sound, _history, _trace, _output, _mqtt, _http, _replies, _agenda, _store, _house, _tools, _health, _prompts, _phrases, _models)
 
 
 def _size(where: str) -> int | None:

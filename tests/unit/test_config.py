@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from edgevoice import config
 from edgevoice.cli.dispatch import dispatch
 from edgevoice.errors import ConfigError
-from edgevoice.settings import RULES, Settings
+from edgevoice.settings import Settings
+from edgevoice.settings_rules import RULES
 from edgevoice.tomltext import as_toml, statements
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ from typing import Any
 
 from edgevoice.adapters.mqtt import client as library
 from edgevoice.adapters.mqtt.adapter import broker
-from edgevoice.adapters.mqtt.commands import dumps
 from edgevoice.adapters.mqtt.topics import Topics, own_id
+from edgevoice.adapters.verbs import dumps
 from edgevoice.settings import MqttSettings
 
 CONNECT_S = 5.0
