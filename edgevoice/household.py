@@ -52,7 +52,7 @@ class Household:
         gc.freeze()  # 100,000s of objects, for good: looking through them would hold the loop for 0.15 s now and then
         keeper = Housekeeper(house, talk, NoWay(), now or wall_clock(settings.skills.timezone), answer_s=home.answer_s)
         return cls(house, talk, keeper, Skill("house", "lights and all else that the house has", lambda asked: _found(talk, asked),
-                                                     "switch and set what the house has, and tell how it is"),
+                                                     "switch and set what the house has, and tell how it is", talk.forget),
                    home.answer_s + SPARE_S)
 
     def serve(self, deeds: Deeds) -> None:

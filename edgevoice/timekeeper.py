@@ -34,7 +34,7 @@ from edgevoice.skills.agenda import Agenda, Item, Now, Ring, clock_moved, next_l
 from edgevoice.skills.agenda_file import document, loaded
 from edgevoice.skills.agenda_told import missed, rings
 from edgevoice.skills.deeds import Deed
-from edgevoice.skills.router import Asked, Skill
+from edgevoice.skills.router import Asked, Found, Skill
 from edgevoice.trace import Trace
 
 LOOK_S = 30.0
@@ -126,10 +126,12 @@ class Timekeeper:
 
     # What is asked of it.
 
-    def _order(self, asked: Asked) -> Deed | None:
+    def _order(self, asked: Asked) -> Deed | Found | None:
         question = self._asked
         open_question = question[0] if question is not None and self._clock.now() < question[1] else None
         found = agenda_words.order(asked.words, asked.now(), self._spoken_of(), open_question)
+        if found is None and agenda_words.wanted(asked.words):
+            return Found(agenda_words.NOT_UNDERSTOOD, confidence=0.6, why="an order whose time was not understood")
         return None if found is None else Deed(AGENDA, {"order": found})
 
     def _list(self, asked: Asked) -> Deed | None:

@@ -10,6 +10,7 @@ by ``began``, when it is carried out.  A guarded thing is moved only by words th
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Iterable, Mapping
@@ -28,7 +29,7 @@ from edgevoice.home.splitting import cut, split
 REMEMBERED = timedelta(minutes=3)
 """how long "it" and "there" are what was spoken of"""
 ANSWERED = timedelta(seconds=40)
-"""how long a question back may wait for its answer"""
+"""how long a question back may wait for its answer, if nothing else is said and nobody stops the conversation"""
 SHORT, LONGEST = 7, 16
 """words of a sentence that is worth putting right: whatever it begins with; at all"""
 EXACT, PUT_RIGHT, GUESSED = 1.0, 0.8, 0.6
@@ -103,6 +104,10 @@ class Talk:
             ids = asked.ids if len(asked.ids) == 1 else self._spoken.ids
         areas = {thing.area for thing in map(self.house.thing, ids) if thing is not None and thing.area}
         self._spoken = _Spoken(ids or self._spoken.ids, areas.pop() if len(areas) == 1 else "" if ids else self._spoken.area, now, asked)
+
+    def forget(self) -> None:
+        """What was asked back is not meant any more by what comes next."""
+        self._spoken = dataclasses.replace(self._spoken, open=None)
 
     # One sentence.
 

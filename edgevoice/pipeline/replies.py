@@ -112,7 +112,7 @@ class Replies:
         """Let the model answer ``text``."""
         reply = self._begin(generation, turn, user=self._facts.told_with(text))
         self._make(reply, text)
-        self._said()
+        self.forget_questions()
         self._tell(generation)
         self._offer(reply)
 
@@ -131,7 +131,7 @@ class Replies:
         assert reply.effort is not None
         self._account.confirm(reply.effort)
         self._trace.emit("speculation_confirmed", turn=turn, generation=generation, queued=self._core.queued(generation))
-        self._said()
+        self.forget_questions()
         self._tell(generation)
         self._offer(reply)
 
@@ -213,10 +213,12 @@ class Replies:
         routed = None if self._router is None else self._router.route(sentence)
         return None if routed is None else routed.answer if routed.deed is None else await self._deeds.perform(routed.deed)
 
-    def _said(self) -> None:
-        """Whatever was asked before: it was answered, or it is not meant any more."""
+    def forget_questions(self) -> None:
+        """Whatever was asked back before: it was answered, or it is not meant any more.  Only the last question can be."""
         if self._tools is not None:
             self._tools.forget()
+        if self._router is not None:
+            self._router.forget()
 
     def _offer(self, reply: _Reply) -> None:
         """Let the machine say when the deed begins, if it is one."""
@@ -225,7 +227,7 @@ class Replies:
 
     def say(self, generation: int, turn: int, text: str) -> None:
         """Speak a text of ours, which is no part of the history."""
-        self._said()
+        self.forget_questions()
         reply = self._begin(generation, turn, user=None)
         self._tell(generation)
         reply.stream.delta(text)

@@ -347,6 +347,10 @@ class Session:
                     self._mouth.prepare()
                     if self.tools is not None:
                         self.tools.forget()
+                    if event.kind is not Kind.DRAINED:  # without a follow-up an answer comes after a wake word
+                        self._replies.forget_questions()
+            if event.kind is Kind.STOP:
+                self._replies.forget_questions()
             self._arm()
         finally:
             with self._count:

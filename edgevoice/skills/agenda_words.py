@@ -75,6 +75,17 @@ _OURS = {"my": "your", "me": "you", "i": "you", "i'm": "you're", "mine": "yours"
          "i've": "you've", "i'll": "you'll"}
 
 
+_WANTS = re.compile(
+    r"(?:set|start|make|create)(?: up)? (?:an?|the|my|another) (?:[a-z]+ )?(?:timer|alarm|reminder)\b.*|wake (?:me|us)(?: up)? .+")
+NOT_UNDERSTOOD = "Sorry, I did not understand the time, so nothing is set."
+
+
+def wanted(words: list[str]) -> bool:
+    """Whether they are an order for a timer or an alarm all the same, where ``order`` understood none: the model must not
+    answer as if there were one."""
+    return _WANTS.fullmatch(" ".join(words)) is not None
+
+
 def order(words: list[str], now: datetime, agenda: Agenda, asked: Order | None = None) -> Order | None:
     """The order, or ``None`` where the words are not for timers.  ``asked``: an order that a question was asked about just now."""
     words = [word for word in words if word != "?-"]  # "10-minute"

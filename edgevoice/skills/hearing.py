@@ -4,7 +4,8 @@ Theory: a recognizer writes a question with or without capitals, marks and digit
 is taken off; what is left are words, numbers as they were written, and signs of sums.  Nothing is corrected: a word that is not the word is
 not understood, and the question goes to the model.
 
-Law: a comma that stands between two numbers is kept, so that "two, three" never becomes twenty-three or the like.
+Law: what may change a number is never thrown away: a comma that stands between two, so that "two, three" never becomes twenty-three or the
+like; brackets; the sign of a factorial.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ LONGEST = 40
 
 _TOKEN = re.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d*\.\d+|\d+|[°º%+*×÷=^,;/]|-|to-(?:day|morrow)\b|[a-z]+(?:'[a-z]+)?|\S", re.ASCII)
-_MARKS = frozenset(".!?:\"()…")
+_MARKS = frozenset(".!?:\"…")
+_SIGNS = frozenset("+-*/^×÷√")
 _SAME = str.maketrans({"’": "'", "‘": "'", "−": "-", "–": "-", "‑": "-", "‐": "-", "º": "°", "²": " squared ", "³": " cubed ", "√": " √ "})
 _SHORT = (("km/h", "kph"), ("m/s", "meters per second"), ("ft/s", "feet per second"))
 _PART = re.compile(r"(?<![\d./])(\d+ )?(1/2|1/3|2/3|1/4|3/4|½|⅓|⅔|¼|¾)(?![\d./])|(?<=\d)(½|⅓|⅔|¼|¾)")
@@ -54,6 +56,8 @@ def hear(text: str) -> list[str]:
     words: list[str] = []
     for found in _TOKEN.finditer(text):
         word = found[0]
+        if word == "!" and _factorial(text, found.start(), words):
+            word = "?!"
         if word in _MARKS:
             continue
         if word == "-" and _joins(text, found.start(), found.end()):
@@ -74,6 +78,11 @@ def _part(m: re.Match[str]) -> str:
     """A fraction in digits: "2 1/2" is two and one half."""
     whole = m[1] or (" " if m[3] else "")
     return f"{whole}{'and ' if whole else ''}{_PARTS[m[2] or m[3]]}"
+
+
+def _factorial(text: str, start: int, words: list[str]) -> bool:
+    """Whether a "!" may belong to the number before it: more comes after it, or a sum came before.  "Wake me at 7!" is only loud."""
+    return text[start - 1:start].isdigit() and (bool(text[start + 1:].strip(" .!?")) or not _SIGNS.isdisjoint(words))
 
 
 def _apart(text: str, start: int, end: int) -> bool:

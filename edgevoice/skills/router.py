@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgevoice.skills import abilities, conversions, dates, device, sums
+from edgevoice.skills import abilities, conversions, dates, device, sums, unsure
 from edgevoice.skills.deeds import Deed
 from edgevoice.skills.hearing import hear
 
@@ -52,12 +52,15 @@ class Skill:
     answer: Callable[[Asked], Found | Deed | str | None]
     can: str = ""
     """what it is for, after "I": told to whoever asks what the device can do"""
+    forget: Callable[[], None] | None = None
+    """lets go of what it asked back: something else was said since, or nothing"""
 
 
 SKILLS = (
     Skill("clock", "time, date, weekdays, spans", lambda asked: dates.answer(asked.words, asked.now()), "tell the time and the date"),
     Skill("units", "one unit in another", lambda asked: conversions.answer(asked.words), "turn one unit into another, exactly"),
     Skill("sums", "arithmetic", lambda asked: sums.answer(asked.words), "do sums, exactly too"),
+    Skill("unsure", "sums that are none of its own", lambda asked: unsure.answer(asked.words)),
     Skill("device", "the device's own volume, microphone, health and pace", lambda asked: device.asked(asked.words),
           "change my volume, mute myself, and tell how I am and why I was slow"),
     Skill("abilities", "what the device can do", lambda asked: abilities.answer(asked.words, asked.can)))
@@ -81,6 +84,12 @@ class Router:
         self._now = now
         self.routes = (*SKILLS, *further)
         self._can = tuple(skill.can for skill in self.routes if skill.can)
+
+    def forget(self) -> None:
+        """Whatever was asked back is not answered by what comes next; on the loop's thread."""
+        for skill in self.routes:
+            if skill.forget is not None:
+                skill.forget()
 
     def route(self, text: str) -> Routed:
         """Under a millisecond, without side effects; any thread."""

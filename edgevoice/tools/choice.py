@@ -30,6 +30,8 @@ MARGIN = 0.0
 SAYING_NOTHING = ("N/A.", "Hello.", "...")
 TALK = ("Who invented it?", "What is the tallest mountain?", "Tell me a story about that.", "Why do people like it?",
         "My neighbour has a new one.", "How does it work?")
+_NOT_NOW = re.compile(r"^\s*if\b|\b(?:don['’]?t|do not|never|unless)\b", re.IGNORECASE)
+"""nothing is to be done, or not yet: no tool is for that"""
 _PART = re.compile(r"[,;.?!]|\b(?:and|then)\b", re.IGNORECASE)
 
 
@@ -61,7 +63,9 @@ class Offer:
 
 
 def offered(tools: Sequence[Tool], sentence: str) -> tuple[Offer, ...]:
-    """Those of which a word was said and whose required arguments can be found in the sentence."""
+    """Those of which a word was said and whose required arguments can be found in the sentence, if it wants something done now."""
+    if _NOT_NOW.search(sentence):
+        return ()
     found = (_offer(tool, sentence) for tool in tools if any(mentions(sentence, word) for word in tool.words))
     return tuple(offer for offer in found if offer is not None)
 

@@ -87,6 +87,23 @@ def test_the_house_is_learned_told_and_heard(broker: Mosquitto, tmp_path: Path, 
     asyncio.run(act())
 
 
+def test_a_yes_answers_what_was_asked_last_and_nothing_before(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act() -> None:
+        with SimulatedHouse(broker.port) as house:
+            async with talker(broker, tmp_path, monkeypatch, "asked") as made:
+                for between in ("what is two plus two", "who wrote hamlet", "turn on the kitchen light"):
+                    assert await made.says("unlock the front door") == "Shall I unlock the front door?"
+                    await made.says(between)
+                    assert await made.says("yes") == "I am a model.", between
+                assert await made.says("unlock the front door") == "Shall I unlock the front door?"
+                made.device.session.stop_speaking()
+                await asyncio.sleep(0.05)
+                assert await made.says("yes") == "I am a model.", "the conversation was stopped"
+                assert house.states["front/state"] == "LOCKED"
+
+    asyncio.run(act())
+
+
 def test_what_comes_and_goes_is_noticed(broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
         with SimulatedHouse(broker.port), Listener(broker.port) as other:

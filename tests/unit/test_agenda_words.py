@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edgevoice.skills.agenda import Agenda, Now, step
-from edgevoice.skills.agenda_words import order
+from edgevoice.skills.agenda_words import order, wanted
 from edgevoice.skills.hearing import hear
 from edgevoice.skills.orders import NO_CLOCK, TOO_MANY, Order, obey
 from edgevoice.skills.whens import occurrence, when
@@ -83,6 +83,13 @@ def test_one_sentence(text: str, answer: str) -> None:
     "why do timers tick", "who set the alarm", "turn off the light in ten minutes"])
 def test_what_is_not_about_timers_is_left_alone(text: str) -> None:
     assert Talk().say(text) == ""
+
+
+def test_an_order_without_a_time_that_makes_sense_is_known_to_be_one() -> None:
+    for text in ("wake me at half past six every weekday and sunday", "set an alarm for 25 o'clock", "set a timer for minus five minutes"):
+        words = hear(text)
+        assert order(words, FRIDAY, Agenda()) is None and wanted(words), text
+    assert not any(wanted(hear(text)) for text in ("remind me why the sky is blue", "set the table", "who was woken by a kiss"))
 
 
 def test_several_timers_are_told_apart() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edgevoice.clock import wall_clock
 from edgevoice.dialog.spoken import spoken
+from edgevoice.skills import unsure
 from edgevoice.skills.hearing import hear
 from edgevoice.skills.numbers import number
 from edgevoice.skills.router import MODEL, SKILLS, Router
@@ -138,6 +139,20 @@ def test_answers_are_spoken_without_a_digit_or_sign_left() -> None:
         assert not any(c.isdigit() or c in "/%+=" for c in said), said
 
 
+@pytest.mark.parametrize("text", [
+    "what is (2+3)*4", "2 * (3 + 4)", "what is 10 - (3 - 2)", "what is 100 / (5 + 5)", "what is √(16+9)", "what is 2^(3+1)",
+    "what is 5! plus 1", "what is 3! times 2", "(2 + 5)!", "2 + 5!"])
+def test_brackets_and_factorials_are_not_overheard(text: str) -> None:
+    routed = Router(lambda: SATURDAY).route(text)
+    assert routed.skill == "unsure" and routed.answer == unsure.ANSWER
+
+
+def test_who_only_speaks_up_is_understood_and_brackets_are_no_sum() -> None:
+    route = Router(lambda: SATURDAY).route
+    assert route("What time is it!").skill == "clock" and route("what is 2 + 5 !").answer == "2 plus 5 is 7."
+    assert route("who was (the first) king").skill == MODEL
+
+
 @given(st.text(max_size=80) | st.lists(st.sampled_from(
     WORDS), max_size=14).map(" ".join))
 def test_anything_is_answered_or_left_alone(text: str) -> None:
@@ -166,7 +181,8 @@ def test_a_decision_takes_less_than_a_millisecond() -> None:
 
 
 def test_the_table_says_what_each_skill_is_for() -> None:
-    assert [skill.name for skill in SKILLS] == ["clock", "units", "sums", "device", "abilities"] and all(skill.what for skill in SKILLS)
+    assert [skill.name for skill in SKILLS] == ["clock", "units", "sums", "unsure", "device", "abilities"]
+    assert all(skill.what for skill in SKILLS)
     assert Router(lambda: SATURDAY).route("nine minus two").why == "understood to the last word: arithmetic"
 
 

@@ -106,6 +106,7 @@ def test_a_tool_is_thought_of_only_if_a_word_of_it_is_said_and_its_numbers_are()
     names = lambda said: [offer.tool.name for offer in offered(tools, said)]  # noqa: E731
     assert names("Why is the sky blue?") == [] == names("I feel slightly delighted")
     assert names("Turn the lamps on") == ["set_light"]
+    assert names("Don't turn the lamps on") == [] == names("If it rains turn the lamps on") == names("Never turn the lamps on")
     assert names("Set the heating") == [] == names("Set the heating to nine hundred")
     assert names("Set the heating to twenty two") == ["heating"]
 
