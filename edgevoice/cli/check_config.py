@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(to_toml(settings))
         return EXIT_OK
     settings, problems = read(args.file)
-    problems = problems or _beyond_the_file(args.file, settings)
+    problems = [*problems, *_beyond_the_file(args.file, settings)]
     if args.json:
         print_json({"file": str(args.file), "ok": not problems, "problems": [dataclasses.asdict(problem) for problem in problems]})
         return ConfigError.exit_code if problems else EXIT_OK
@@ -53,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
-    """What the file by itself cannot tell: wake words that nobody knows, pronunciations and tools that cannot be read."""
+    """What the file by itself cannot tell: wake words that nobody knows, and the files that it names."""
     from edgevoice.config import Problem
     from edgevoice.engines import lexicon, wake
+    from edgevoice.home import file as home_file
     from edgevoice.pipeline.rules import safety_of, toolbox_of
 
     def words() -> None:
@@ -71,8 +72,17 @@ def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
     def tools() -> None:
         toolbox_of(settings)
 
+    def house() -> None:
+        if settings.home.file:
+            home_file.read(Path(settings.home.file).expanduser())
+
+    def sentences() -> None:
+        if settings.home.sentences:
+            home_file.sentence_files(Path(settings.home.sentences).expanduser())
+
     found = []
-    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules), ("tools.file", tools)):
+    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules), ("tools.file", tools),
+                      ("home.file", house), ("home.sentences", sentences)):
         try:
             look()
         except EdgeVoiceError as error:

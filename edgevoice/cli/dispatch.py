@@ -94,11 +94,21 @@ def exit_codes() -> list[tuple[int, str]]:
 def parser_for(name: str) -> argparse.ArgumentParser:
     """The argument parser of one command; imports its module."""
     command = load_command(name)
+    examples = textwrap.dedent(command.EXAMPLE).strip().splitlines()
     parser = _Parser(
         prog=f"edgevoice {name}", description=command.SUMMARY, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"example:\n{textwrap.indent(textwrap.dedent(command.EXAMPLE).strip(), '  ')}\n\n{_exit_code_table()}")
+        epilog=f"{_example(examples)}\n\n{_exit_code_table()}")
     command.add_arguments(parser)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for part, below in action.choices.items():
+                below.epilog = _example([line for line in examples if f"edgevoice {name} {part}" in line])
+                below.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
+
+
+def _example(lines: Sequence[str]) -> str:
+    return "\n".join(["example:", *(f"  {line}" for line in lines)])
 
 
 def load_command(name: str) -> Command:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 SUMMARY = "list, fetch, check and remove models"
 EXAMPLE = """\
+edgevoice models list --json
 edgevoice models pull
 edgevoice models pull smollm2-135m-instruct --from /media/usb
 edgevoice models pull my-stt --from https://host/zipformer.tar.bz2 --trust-first-use
 edgevoice models verify --json
+edgevoice models remove my-stt
+edgevoice models path smollm2-135m-instruct
 """
 
 

@@ -144,6 +144,14 @@ class TestCommandLine:
 
 
 class TestProcess:
+    @pytest.mark.parametrize("part", [
+        "models list", "models pull", "models verify", "models remove", "models path", "fleet ls", "fleet watch", "fleet cmd",
+        "service install", "service uninstall", "service status", "profile detect"])
+    def test_each_part_shows_its_own(self, capsys: pytest.CaptureFixture[str], part: str) -> None:
+        with pytest.raises(SystemExit):
+            cli.parser_for(part.split()[0]).parse_args([part.split()[1], "--help"])
+        assert f"example:\n  {'sudo .venv/bin/' if part.endswith('install') else ''}edgevoice {part}" in capsys.readouterr().out
+
     def test_finding_help_imports_nothing_heavy(self) -> None:
         result = process("sys.argv = ['edgevoice', '--help']\nmain()\nprint(*sys.modules)")
         assert not HEAVY & set(result.stdout.split("\n")[-2].split())

@@ -264,6 +264,9 @@ def test_check_config_knows_what_the_file_cannot_tell(tmp_path: Path, capsys: py
     told = json.loads(capsys.readouterr().out)
     assert not told["ok"] and [problem["key"] for problem in told["problems"]] == ["wake.words", "tts.lexicon"]
     assert "'hey_moon' is unknown" in told["problems"][0]["wrong"] and "okay_nabu" in told["problems"][0]["right"]
+    file.write_text('[home]\nfile = "/nowhere/house.toml"\nsentences = "/nowhere"\n', encoding="utf-8")
+    assert dispatch(["check-config", str(file), "--json"]) == 3
+    assert [problem["key"] for problem in json.loads(capsys.readouterr().out)["problems"]] == ["home.file", "home.sentences"]
     file.write_text('[wake]\nfolder = "/nowhere"\n', encoding="utf-8")
     assert dispatch(["check-config", str(file)]) == 3
     assert f"{file}: wake.folder = /nowhere: no such folder; it should hold" in capsys.readouterr().err
