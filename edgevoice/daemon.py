@@ -110,9 +110,10 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     try:
         with app.running(device):
             await session.start()
-            async with (timekeeper.running(session) if timekeeper else contextlib.nullcontext(),
-                        edges(session, settings, trace, device, config=config, restart=ask_restart, household=household,
-                              timekeeper=timekeeper)):
+            async with (edges(session, settings, trace, device, config=config, restart=ask_restart, household=household,
+                              timekeeper=timekeeper),
+                        # After them, so that what rings at once is told to the house.
+                        timekeeper.running(session) if timekeeper else contextlib.nullcontext()):
                 app.announce(trace, settings, core.counters().captured)
                 how = f"say \"{settings.wake.words[0].replace('_', ' ')}\"" if settings.wake.enabled and settings.wake.words else "speak"
                 front = core.front()

@@ -22,6 +22,9 @@ def test_it_comes_obeys_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "b") as broker, Listener(broker.port, "edgevoice/hall/#") as house:
         config = tmp_path / "hall.toml"
         config.write_text(f'[mqtt]\nhost = "localhost"\nport = {broker.port}\nid = "hall"\n[dialog]\nearcons = false\n', encoding="utf-8")
+        rang = {"id": 1, "sort": "timer", "name": "egg", "about": False, "length_s": 60.0, "due": time.time()}
+        (tmp_path / "agenda.json").write_text(json.dumps(
+            {"version": 1, "saved": time.time() - 60.0, "last_id": 1, "items": [rang], "lists": {}}))
         environment = {**os.environ, "EDGEVOICE_MODELS": str(default_root(PathSettings())), "STATE_DIRECTORY": str(tmp_path),
                        "JACK_NO_START_SERVER": "1"}
         with subprocess.Popen([sys.executable, "-m", "edgevoice", "run", "--json", "--config", str(config)], cwd=ROOT, env=environment,
@@ -30,6 +33,9 @@ def test_it_comes_obeys_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
                 house.wait("/availability", lambda value: value == "online", START_S)
                 session = house.wait("/event/session", within_s=START_S)
                 assert session["models"]["tts"] == "piper-en-us-joe"
+                house.wait("/event/timer_done")  # of the process before this one, told of although it rang before the broker was there
+                house.publish("edgevoice/hall/cmd/stop", {})
+                house.wait("edgevoice/hall/state", lambda value: value["agenda"]["ringing"] == 0)
                 state = house.wait("edgevoice/hall/state")
                 assert state["wake_words"] == ["okay_nabu"] and "alexa" in state["wake_words_known"] and state["profiles"] == ["hall"]
                 house.publish("edgevoice/hall/cmd/wake_word", {"words": ["alexa"], "sensitivity": 0.4, "id": "w"})
