@@ -86,7 +86,7 @@ def test_a_language_model_of_no_weight_is_not_asked(settings: Settings, engines:
     settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, endpoint_language=0.0))
     stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines), ends=1e-4)
     (wait,) = waits(stage)
-    assert wait < 600
+    assert wait < 800, "what it says would make this longer"
     assert all(row["ending"] is None for row in stage.trace.events() if row["event"] == "turn_vote")
 
 
