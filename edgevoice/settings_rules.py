@@ -33,6 +33,12 @@ def _no_zone(name: str) -> bool:
 
 
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{0,64}")
+_FILTER = re.compile(r"#|(?:\+|[^+#/\0]*)(?:/(?:\+|[^+#/\0]*))*(?:/#)?")
+"""of topics (MQTT 5.0, 4.7.1): a wildcard is a whole level, and # the last"""
+
+
+def _no_filter(topics: list[str]) -> list[str]:
+    return [topic for topic in topics if not topic or not _FILTER.fullmatch(topic)]
 
 
 RULES = (
@@ -81,6 +87,9 @@ RULES = (
          lambda s: "a certificate and its key go together"),
     Rule(("skills.timezone",), lambda s: _no_zone(s.skills.timezone),
          lambda s: "is no time zone that this system knows", lambda s: "such as Europe/Berlin; /usr/share/zoneinfo has them all"),
+    Rule(("tools.topics",), lambda s: bool(_no_filter(s.tools.topics)),
+         lambda s: f"{_no_filter(s.tools.topics)[0]!r} covers no topic",
+         lambda s: "+ stands for a whole level and # for all that follow, such as house/+/light/#"),
     Rule(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), lambda s: not s.mqtt.tls and bool(s.mqtt.ca_file or s.mqtt.cert_file),
          lambda s: "leaves the certificates unused", lambda s: "set mqtt.tls = true, or take them out"),
 )

@@ -50,6 +50,7 @@ MISFITS = [
     ('[http]\nenabled = true\naddress = "0.0.0.0"', 3, "http.address"),
     ('[http]\ncert_file = "c.pem"', 2, "http.cert_file"),
     ('[skills]\ntimezone = "Europe/Nowhere"', 2, "skills.timezone"),
+    *((f'[tools]\ntopics = ["house/+/light/#", "{topic}"]', 2, "tools.topics") for topic in ("a/#/b", "a#", "a/b+", "")),
 ]
 
 
@@ -72,6 +73,10 @@ def loaded(tmp_path: Path, text: str) -> Settings:
 
 
 class TestAccepted:
+    @pytest.mark.parametrize("topic", ["#", "+", "a", "a/b", "/a", "a//b", "+/a/+/#", "a/#"])
+    def test_every_filter_that_mqtt_has(self, tmp_path: Path, topic: str) -> None:
+        assert loaded(tmp_path, f'[tools]\ntopics = ["{topic}"]').tools.topics == [topic]
+
     @pytest.mark.parametrize("text", ["", "# only a comment\n", "\ufeff[audio]\n", "[audio]\r\nrate = 16000\r\n"])
     def test_silence_means_the_defaults(self, tmp_path: Path, text: str) -> None:
         assert loaded(tmp_path, text) == Settings()
