@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,10 +41,7 @@ class Household:
             return None
         known = file.read(Path(home.file).expanduser()) if home.file else file.HouseFile()
         more = file.sentence_files(Path(home.sentences).expanduser()) if home.sentences else []
-        asked = {name.lower() for name in home.confirm}
-        things = [dataclasses.replace(thing, confirm=thing.confirm or bool(asked & {name.lower() for name in thing.names}))
-                  for thing in known.things]
-        house = House(things, known.areas)
+        house = House([thing.asked_about(home.confirm) for thing in known.things], known.areas)
         talk = Talk(house, home.area, more, home.forgiving, {one.name: Run(one.messages, one.say) for one in known.intents})
         talk.warm()
         gc.collect()

@@ -32,7 +32,7 @@ class Facts:
         told = []
         if self.now is not None and _ASKS_TIME.search(asked):
             now = self.now()
-            told.append(f"The clock says {now.strftime('%I:%M %p').lstrip('0')}. Today is {now.strftime('%A, %B')} {now.day}, {now.year}.")
+            told.append(f"The clock says {time_told(now)}. Today is {date_told(now)}.")
         if self.place and _ASKS_PLACE.search(asked):
             told.append(f"We are in {self.place}.")
         return " ".join(told)
@@ -40,3 +40,13 @@ class Facts:
     def told_with(self, question: str) -> str:
         before = self.before(question)
         return f"{before} {question}" if before else question
+
+
+def time_told(now: datetime) -> str:
+    """``6:05 PM``."""
+    return now.strftime("%I:%M %p").lstrip("0")
+
+
+def date_told(now: datetime) -> str:
+    """``Friday, November 27, 2026``."""
+    return f"{now.strftime('%A, %B')} {now.day}, {now.year}"

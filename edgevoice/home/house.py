@@ -10,7 +10,7 @@ Used from the loop's thread alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgevoice.home import states
@@ -67,6 +67,11 @@ class Thing:
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name, *self.aliases)
+
+    def asked_about(self, names: Iterable[str]) -> Thing:
+        """The same, and asked about if one of ``names`` is its own."""
+        own = {name.lower() for name in self.names}
+        return replace(self, confirm=True) if any(name.lower() in own for name in names) else self
 
 
 class House:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-YES = frozenset((
-    "yes", "yeah", "yep", "yup", "sure", "yes do", "yes do it", "do it", "do so", "go ahead", "yes go ahead", "confirm", "confirmed",
-    "i confirm", "of course", "yes of course", "yes you shall", "okay", "ok", "yes okay", "affirmative", "correct"))
-NO = frozenset((
-    "no", "nope", "nah", "don't", "do not", "no don't", "neither", "none", "none of them", "never mind", "nevermind", "cancel", "forget it",
-    "stop", "leave it", "no leave it", "not now", "no never mind"))
+from edgevoice.skills import yes
+
+YES = yes.YES | {
+    "yup", "do so", "i confirm", "yes okay", "okay", "ok", "affirmative", "correct"}
+NO = yes.NO | {
+    "nah", "do not", "neither", "none", "none of them", "nevermind", "forget it", "stop", "not now", "no never mind"}
+"""an "okay" is enough for what the house has just asked, which names the thing"""
 ONE = ("turn on the {}", "turn on {}", "turn on {} lights", "open {}", "lock {}")
 """sentences in which a phrase that names something is understood"""
 

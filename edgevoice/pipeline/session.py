@@ -343,13 +343,12 @@ class Session:
                 self._replies.read_ahead(event.turn, event.text, paused=True)
             if self.machine.state is not before:
                 self._trace.emit("state", state=self.machine.state.value, turn=self.machine.turn)
-                if self.machine.state is State.IDLE:
-                    self._mouth.prepare()
-                    if self.tools is not None:
-                        self.tools.forget()
-                    if event.kind is not Kind.DRAINED:  # without a follow-up an answer comes after a wake word
-                        self._replies.forget_questions()
-            if event.kind is Kind.STOP:
+            over = self.machine.state is State.IDLE and before is not State.IDLE
+            if over:
+                self._mouth.prepare()
+                if self.tools is not None:
+                    self.tools.forget()
+            if event.kind is Kind.STOP or (over and event.kind is not Kind.DRAINED):  # without a follow-up an answer comes after a wake word
                 self._replies.forget_questions()
             self._arm()
         finally:

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from edgevoice.dialog.facts import date_told, time_told
 from edgevoice.pipeline import programs
+from edgevoice.pipeline.deeds import DONE
 from edgevoice.skills.deeds import Deed
 from edgevoice.skills.router import Asked, Found, Skill
 from edgevoice.skills.yes import NO, YES
@@ -38,7 +40,6 @@ SPARE_S = 2.0
 TOO_LONG = "Sorry, that takes too long. I have stopped it."
 NOT_UNDERSTOOD = "Sorry, I did not understand that."
 LEFT = "All right, I leave it."
-DONE = "Done."
 
 
 class Way(Protocol):
@@ -141,7 +142,7 @@ class Toolbox:
                 return await programs.run(call.argv(), call.tool.timeout_s)
             case Builtin("time"):
                 now = self._now()
-                return f"It is {now.strftime('%I:%M %p').lstrip('0')} on {now.strftime('%A, %B')} {now.day}, {now.year}."
+                return f"It is {time_told(now)} on {date_told(now)}."
             case Builtin(name):
                 sentence = "how are you" if name == "status" else f"set a timer for {call.arguments['time']}"
                 return (None if self.by_words is None else await self.by_words(sentence)) or NOT_UNDERSTOOD

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgevoice.dialog.table import State
+from edgevoice.dialog.turn_end import Votes, WaitRule, wait_ms
 from edgevoice.errors import EngineError
 from edgevoice.pipeline.session import Engines
 from edgevoice.settings import Settings
@@ -86,8 +87,13 @@ def test_a_language_model_of_no_weight_is_not_asked(settings: Settings, engines:
     settings = dataclasses.replace(settings, dialog=dataclasses.replace(settings.dialog, endpoint_language=0.0))
     stage = heard(settings, dataclasses.replace(engines, turn_end=Certain(0.98)), moon(engines), ends=1e-4)
     (wait,) = waits(stage)
-    assert wait < 800, "what it says would make this longer"
-    assert all(row["ending"] is None for row in stage.trace.events() if row["event"] == "turn_vote")
+    votes = [row for row in stage.trace.events() if row["event"] == "turn_vote"]
+    assert votes and all(row["ending"] is None for row in votes)
+    dialog = settings.dialog
+    rule = WaitRule(dialog.endpoint_min_ms, dialog.endpoint_max_ms, dialog.endpoint_ms, dialog.endpoint_sound, language=0.0)
+    told = Votes(votes[-1]["probability"], votes[-1]["text"])
+    assert wait == pytest.approx(wait_ms(told, rule), abs=40)
+    assert wait_ms(dataclasses.replace(told, ending=1e-4), dataclasses.replace(rule, language=1.0)) > wait + 100, "what it says was not heard"
 
 
 def test_a_language_model_that_cannot_tell_costs_its_vote_and_no_reply(

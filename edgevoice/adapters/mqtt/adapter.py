@@ -206,6 +206,7 @@ class MqttAdapter:
     def _lost(self, messages: list[Message]) -> None:
         """What a broken connection left: events are the store's, results go first, what is retained is published anew."""
         now = time.monotonic()
+        self.outbox.lost()
         if self._home_link is not None:
             self._home_link.lost()
         for message in reversed(messages):

@@ -3,9 +3,7 @@
 Theory: discovery messages and states arrive on the connection's thread, are parsed there, and are handed to the loop, which alone touches
 the ``House``.  What the loop publishes and wants to hear goes the other way through queues that the connection's thread empties.
 
-Laws: nothing is published that has waited longer than ``LATE_S``, nor twice (QoS 0): a light must not go on long after somebody asked for
-it, and whether it went on its state will tell.  Nothing is ever
-published to the devices' own tree, to discovery, or to a topic with wildcards, whatever a discovery message names.
+Law: what is published goes through an ``Outbox`` and keeps its laws, whatever a discovery message names.
 """
 
 from __future__ import annotations
@@ -14,11 +12,12 @@ import asyncio
 import collections
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgevoice.adapters.mqtt.link import Incoming, Message
+from edgevoice.adapters.mqtt.link import Incoming
+from edgevoice.adapters.mqtt.outbox import Outbox
+from edgevoice.adapters.mqtt.topics import plain
 from edgevoice.home import discovery
 from edgevoice.home.house import House, Thing
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LATE_S = 1.0
-MOST_WAITING = 200
-"""messages that may wait for the connection"""
 SETTLED_S = 0.5
 """without news of what there is, after which ``settled`` is called"""
 
@@ -40,11 +36,10 @@ class HomeLink:
 
     def __init__(self, house: House, *, prefix: str, own: str, learn: bool = True, confirm: tuple[str, ...] = (),
                  settled: Callable[[], None] = lambda: None) -> None:
-        self._house, self._prefix, self._own, self._learn, self._settled = house, prefix, own, learn, settled
-        self._confirm = {name.lower() for name in confirm}
+        self._house, self._prefix, self._learn, self._confirm, self._settled = house, prefix, learn, confirm, settled
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
-        self._out: collections.deque[tuple[float, Message]] = collections.deque(maxlen=MOST_WAITING)
+        self._outbox = Outbox((own, prefix))
         self._wanted: collections.deque[str] = collections.deque()
         self._topics: frozenset[str] = frozenset()
         self._settling: asyncio.TimerHandle | None = None
@@ -54,21 +49,21 @@ class HomeLink:
 
     def attach(self, link: Link) -> None:
         self._link = link
+        self._outbox.attach(link)
 
     # The loop: a ``Way``.
 
     @property
     def open(self) -> bool:
-        return self._link is not None and self._link.connected
+        return self._outbox.open
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> bool:
-        if not topic or set(topic) & set("+#\0") or topic.startswith(("$", f"{self._own}/", f"{self._prefix}/")):
+        try:
+            self._outbox.publish(topic, payload, retain=retain)
+        except ValueError as error:
             self.refused += 1
-            log.warning("MQTT: nothing is published to %s, whatever a device's description says", topic[:100])
+            log.warning("MQTT: %s, whatever a device's description says", error)
             return False
-        self._out.append((time.monotonic(), Message(topic, payload.encode(), retain=retain, json=payload.startswith("{"))))
-        if self._link is not None:
-            self._link.wake()
         return True
 
     def _put(self, root: str, things: list[Thing]) -> None:
@@ -84,7 +79,7 @@ class HomeLink:
             self._settling = self._loop.call_later(SETTLED_S, self._settled)
 
     def _listen(self) -> None:
-        topics = frozenset(topic for topic in self._house.topics if topic and not set(topic) & set("+#\0") and not topic.startswith("$"))
+        topics = frozenset(filter(plain, self._house.topics))
         self._wanted += sorted(topics - self._topics)
         self._topics = topics
         if self._link is not None:
@@ -109,8 +104,7 @@ class HomeLink:
         found = discovery.things_of(self._prefix, message.topic, message.payload)
         if found is not None:
             root, things = found
-            if self._confirm:
-                things = [_confirmed(thing) if self._confirm & {name.lower() for name in thing.names} else thing for thing in things]
+            things = [thing.asked_about(self._confirm) for thing in things]
             self._hand(self._put, root, things)
         return True
 
@@ -120,21 +114,12 @@ class HomeLink:
         assert link is not None
         while self._wanted:
             link.subscribe(self._wanted.popleft())
-        while self._out:
-            since, message = self._out.popleft()
-            if time.monotonic() - since <= LATE_S:
-                link.publish(message)
+        self._outbox.turn()
 
     def lost(self) -> None:
         """The connection broke: what was on its way to the house is not sent again."""
-        self._out.clear()
+        self._outbox.lost()
 
     def _hand(self, function: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _confirmed(thing: Thing) -> Thing:
-    import dataclasses
-
-    return dataclasses.replace(thing, confirm=True)

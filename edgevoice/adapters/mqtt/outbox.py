@@ -1,7 +1,8 @@
-"""What tools publish: ``Outbox`` carries it from the loop to the connection's thread.
+"""What is published to others' things: ``Outbox`` carries it from the loop to the connection's thread.
 
 Laws: nothing is published that has waited longer than ``LATE_S``, nor twice (QoS 0): a door must not open long after somebody asked for
-it.  Nothing goes to the devices' own tree or to discovery, whatever is allowed, nor to a topic with wildcards.
+it, and whether it opened its state will tell.  Nothing goes to the devices' own tree or to discovery, whatever is allowed, nor to a topic
+with wildcards.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edgevoice.adapters.mqtt.link import Message
+from edgevoice.adapters.mqtt.topics import plain
 
 if TYPE_CHECKING:
     from edgevoice.adapters.mqtt.link import Link
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LATE_S = 1.0
-MOST_WAITING = 50
+MOST_WAITING = 200
 """messages that may wait for the connection"""
 
 
@@ -42,7 +44,7 @@ class Outbox:
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """``ValueError`` for a topic that nothing goes to."""
-        if not topic or set(topic) & set("+#\0") or topic.startswith(("$", *self._never)):
+        if not plain(topic) or topic.startswith(self._never):
             raise ValueError(f"nothing is ever published to {topic[:100]!r}")
         self._waiting.append((time.monotonic(), Message(topic, payload.encode(), retain=retain, json=payload.startswith("{"))))
         if self._link is not None:
@@ -56,3 +58,7 @@ class Outbox:
             since, message = self._waiting.popleft()
             if time.monotonic() - since <= LATE_S and self._link is not None:
                 self._link.publish(message)
+
+    def lost(self) -> None:
+        """The connection broke: what was on its way is not sent again."""
+        self._waiting.clear()

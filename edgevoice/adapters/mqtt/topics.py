@@ -71,9 +71,14 @@ class Topics:
     def answerable(self, topic: str) -> bool:
         """Whether a response topic is one to publish to: no wildcard, and no device's tree but for results, since a result must never
         arrive as a command or pass for somebody's state."""
-        if not topic or len(topic) > MOST_TOPIC or topic.startswith("$") or any(c in topic for c in "+#\0"):
+        if not plain(topic) or len(topic) > MOST_TOPIC:
             return False
         return not topic.startswith(f"{self.prefix}/") or topic.endswith("/result")
+
+
+def plain(topic: str) -> bool:
+    """Whether a topic is one that messages go to: no filter, and not the broker's own."""
+    return bool(topic) and not topic.startswith("$") and set("+#\0").isdisjoint(topic)
 
 
 def own_id(host: str | None = None, machine_id: Path = MACHINE_ID) -> str:
