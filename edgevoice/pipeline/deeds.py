@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from edgevoice.errors import EdgeVoiceError
+from edgevoice.skills import several
 from edgevoice.skills.deeds import Deed
 from edgevoice.trace import Trace
 
@@ -26,6 +27,8 @@ An ``EdgeVoiceError``'s text is published and holds none of the words."""
 
 WITHIN_S = 4.0
 """for a doer that names no other deadline: longer than that nobody waits for a light"""
+LONGEST_S = 10.0
+"""the same of any: a sentence that asks for several things waits for all of them"""
 END_S = 1.0
 """at the end, for what has begun"""
 
@@ -43,6 +46,7 @@ class Deeds:
         self._trace = trace
         self._doers: dict[str, tuple[Doer, float]] = {}
         self._begun: set[asyncio.Task[None]] = set()
+        self.register(several.KIND, self._several, within_s=several.MOST_PARTS * LONGEST_S)
 
     def register(self, kind: str, doer: Doer, *, within_s: float = WITHIN_S) -> None:
         """Let ``doer`` do deeds of ``kind``.  ``ValueError`` if somebody does already."""
@@ -87,6 +91,11 @@ class Deeds:
         self._trace.emit("deed", turn=turn, generation=generation, kind=deed.kind, done=not problem, text=said,
                          seconds=round(self._trace.clock.now() - started, 3))
         told(said)
+
+    async def _several(self, deed: Deed) -> str:
+        """One after the other, each within its own deadline; what each of them says."""
+        said = [part if isinstance(part, str) else await self.perform(part) for part in deed.arguments["parts"]]
+        return " ".join(dict.fromkeys(said))
 
     async def _outcome(self, deed: Deed) -> tuple[str, str]:
         """What to say, and what went wrong ("" for nothing)."""

@@ -348,7 +348,8 @@ class Session:
                 self._mouth.prepare()
                 if self.tools is not None:
                     self.tools.forget()
-            if event.kind is Kind.STOP or (over and event.kind is not Kind.DRAINED):  # without a follow-up an answer comes after a wake word
+            # Without a follow-up, after DRAINED, the answer comes after a wake word.
+            if event.kind is Kind.STOP or (over and event.kind is not Kind.DRAINED):
                 self._replies.forget_questions()
             self._arm()
         finally:

@@ -2,7 +2,8 @@
 
 Theory: a skill is a function of the words and the time, and says ``None`` to everything it is not sure of.  ``SKILLS`` are those that every
 device has, pure and sure: an exact answer is right or it is none.  A device adds routes of its own, which may look at what the device knows
-(its timers, the lights of the house) and come after these.  What no route understands goes to the model.
+(its timers, the lights of the house) and come after these.  A sentence that asks several skills for something each is theirs if every part
+of it is (``several``).  What no route understands goes to the model.
 
 Law: routing acts on nothing, so that words may be routed before it is known whether they have ended.  A skill that wants something done
 says which (``Deed``); it is begun once the turn is over and not before (``pipeline.replies``).
@@ -15,11 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgevoice.skills import abilities, conversions, dates, device, sums, unsure
+from edgevoice.skills import several as parts
 from edgevoice.skills.deeds import Deed
 from edgevoice.skills.hearing import hear
 
 MODEL = "model"
 """who answers what no skill does"""
+DOUBTFUL = 0.6
+"""confidence of a skill that says but why it cannot: less sure than that every part of the sentence is understood"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,28 @@ class Router:
 
     def route(self, text: str) -> Routed:
         """Under a millisecond, without side effects; any thread."""
+        if not hear(text):
+            return Routed(MODEL, "nothing that a skill is asked, or too long for it")
+        whole = self._understood(text)
+        if whole is not None and whole.confidence > DOUBTFUL:
+            return whole
+        found = parts.several(text, self._sure)
+        if found is not None:
+            said = tuple(one.answer if one.deed is None else one.deed for one in found)
+            deed = Deed(parts.KIND, {"parts": said}) if any(one.deed for one in found) else None
+            return Routed(parts.KIND, " + ".join(f"{one.skill}: {one.why}" for one in found),
+                          None if deed else " ".join(one.answer or "" for one in found), deed, min(one.confidence for one in found))
+        return whole or Routed(MODEL, "no skill understood it to the last word")
+
+    def _sure(self, text: str) -> Routed | None:
+        found = self._understood(text)
+        return found if found is not None and found.confidence > DOUBTFUL else None
+
+    def _understood(self, text: str) -> Routed | None:
+        """By the first skill that does."""
         words = hear(text)
         if not words:
-            return Routed(MODEL, "nothing that a skill is asked, or too long for it")
+            return None
         asked = Asked(text, words, self._now, self._can)
         for skill in self.routes:
             found = skill.answer(asked)
@@ -107,4 +130,4 @@ class Router:
                 found = Found(deed=found)
             return Routed(skill.name, found.why or f"understood to the last word: {skill.what}", found.answer, found.deed,
                           found.confidence)
-        return Routed(MODEL, "no skill understood it to the last word")
+        return None

@@ -78,10 +78,13 @@ def test_the_house_is_learned_told_and_heard(broker: Mosquitto, tmp_path: Path, 
                 house.deaf.add("z/hall/set")
                 assert await made.says("turn of the hall light") == "The hall light is already off."
                 assert await made.says("turn on the hall light") == "I told the hall light, but it did not answer."
+                assert await made.says("turn off the kitchen light and what is seven times eight") == (
+                    "The kitchen light is off. 7 times 8 is 56.")
+                assert house.states["z/kitchen"]["state"] == "OFF"
                 assert await made.says("who wrote hamlet") == "I am a model."
                 assert len([topic for topic, _ in house.commands if topic == "z/hall/set"]) == 2, "nothing is told twice"
                 rows = made.device.find("routed")
-                assert [row["skill"] for row in rows] == ["house"] * 7 + ["model"] and all(row["why"] for row in rows)
+                assert [row["skill"] for row in rows] == ["house"] * 7 + ["several", "model"] and all(row["why"] for row in rows)
                 assert not any("kitchen" in str(row["why"]) for row in rows), "the reasons hold no words"
 
     asyncio.run(act())
