@@ -16,15 +16,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
+from edgevoice import waterfall
 from edgevoice.adapters.house import Failed, Verb
-from edgevoice.dialog.machine import SAY_QUEUE
+from edgevoice.dialog.machine import ASK_QUEUE, SAY_QUEUE
 from edgevoice.dialog.table import State
 from edgevoice.engines.exchange import ExchangeableWake
 from edgevoice.errors import EdgeVoiceError
 from edgevoice.pipeline.health import HealthMeter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Session
-from edgevoice.rt.contract import Channel
+from edgevoice.rt.contract import Channel, Int16
 from edgevoice.settings import Settings, WakeSettings
 from edgevoice.trace import Trace
 
@@ -87,6 +88,19 @@ class Controls:
     def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None:
         self._session.listen_replies(listener)
 
+    def listen_sound(self, listener: Callable[[int, Int16], None]) -> None:
+        self._session.listen_sound(listener)
+
+    @property
+    def rate(self) -> int:
+        return self._session.rate
+
+    def before(self, origin: str) -> int | None:
+        return next((place for place, event in enumerate(self._session.machine.questions) if event.origin == origin), None)
+
+    def timing(self, turn: int) -> dict[str, Any] | None:
+        return waterfall.brief(self._trace.events(), turn, self._session.rate)
+
     # The conversation.
 
     def barge_in(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,9 +152,13 @@ class Controls:
         return {"turn": machine.turn} if machine.turn != before else {"waiting": len(machine.waiting)}
 
     async def ask(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        self._session.ask(arguments["text"])
+        """``origin`` and ``patient`` are what an edge may add: see ``Session.ask``."""
+        machine, patient = self._session.machine, bool(arguments.get("patient"))
+        if patient and len(machine.questions) >= ASK_QUEUE:
+            raise Failed("busy", f"{ASK_QUEUE} questions wait already for their turn")
+        self._session.ask(arguments["text"], patient=patient, origin=arguments.get("origin", ""))
         await asyncio.sleep(0)
-        return {"turn": self._session.machine.turn}
+        return {"turn": machine.turn}
 
     # What is set.
 

@@ -153,6 +153,18 @@ def stages(events: Iterable[Row], rate: int | None = None) -> list[TurnTiming]:
     return [_timing(turn, own, rows, time) for turn, own in turns.items() if any(row["event"] in _OF_A_TURN for row in own)]
 
 
+def brief(events: Iterable[Row], turn: int, rate: int | None = None) -> dict[str, Any] | None:
+    """One turn's stages, in ms after its zero, for whoever shows them elsewhere; ``None`` if the trace holds nothing of it.  ``t``: when
+    the first sound was told of, on the trace's clock."""
+    rows = list(events)
+    timing = next((timing for timing in stages(rows, rate) if timing.turn == turn), None)
+    if timing is None:
+        return None
+    first = next((row["t"] for row in rows if row["event"] == "playback_first_sample" and row.get("generation") == timing.generation), None)
+    return {"turn": turn, "generation": timing.generation, "origin": timing.origin, "t": first, "reply_s": timing.reply_s,
+            "stages": {name: round(1000 * value, 1) for name in STAGES if (value := getattr(timing, name)) is not None}}
+
+
 def owners(rows: Iterable[Row]) -> dict[int, int]:
     """The turn of each generation: what the engines' events say, since the loudspeaker's come when the next turn may have begun."""
     owner: dict[int, int] = {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgevoice.pipeline.reply import ReplyStream
 
 Verb = Callable[[dict[str, Any]], "dict[str, Any] | Awaitable[dict[str, Any]]"]
@@ -36,3 +39,16 @@ class House(Protocol):
         """Every row of the trace from now on."""
 
     def listen_replies(self, listener: Callable[[ReplyStream], None]) -> None: ...
+
+    @property
+    def rate(self) -> int:
+        """Device frames in a second."""
+
+    def listen_sound(self, listener: Callable[[int, NDArray[np.int16]], None]) -> None:
+        """What the loudspeaker plays from now on, and the device frame of its first sample, on a thread that must not be held."""
+
+    def before(self, origin: str) -> int | None:
+        """How many questions go before the one of ``origin``; ``None`` if it does not wait."""
+
+    def timing(self, turn: int) -> dict[str, Any] | None:
+        """Where the turn's time went (``waterfall.brief``).  Any thread; takes some ms."""

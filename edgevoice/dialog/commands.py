@@ -29,6 +29,10 @@ class Event:
     """of SAY: whose volume it has"""
     urgent: bool = False
     """of SAY: it waits for nobody"""
+    patient: bool = False
+    """of ASK: it waits for whatever goes on to end"""
+    origin: str = ""
+    """of ASK: whose question it is, in a word of the one who asked"""
 
 
 EarconName = Literal["listening", "done", "error", "muted", "unmuted"]
@@ -53,11 +57,12 @@ class StopListening:
 
 @dataclass(frozen=True, slots=True)
 class StartReply:
-    """Let the model answer ``text``."""
+    """Let the model answer ``text``; ``origin`` is the question's."""
 
     generation: int
     turn: int
     text: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

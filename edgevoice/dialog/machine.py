@@ -74,6 +74,8 @@ class Policy:
 
 SAY_QUEUE = 8
 """announcements that wait for the conversation to pause; the oldest goes first"""
+ASK_QUEUE = 16
+"""patient questions that wait for it; they go before announcements"""
 
 _BARGE_INS = frozenset({Kind.WORDS, Kind.SPEECH_LASTS, Kind.TURN_ENDED, Kind.TURN_STOP, Kind.WAKE})
 _SILENCING = frozenset({Kind.STOP, Kind.TURN_STOP})
@@ -92,6 +94,7 @@ class Machine:
         self.turn = 0
         self.generation = 0
         self.waiting: deque[Event] = deque(maxlen=SAY_QUEUE)
+        self.questions: deque[Event] = deque(maxlen=ASK_QUEUE)
         self._alive = 0
         self._speaks_fixed = False
         self._acted = 0
@@ -127,18 +130,21 @@ class Machine:
             self._overhear_words(event)
         if event.kind in _SILENCING:
             self.waiting.clear()
+            self.questions.clear()
         row = self._row(event)
         self._out = []
         if row is None:
             if event.kind is Kind.SAY:
                 self.waiting.append(event)
+            elif event.kind is Kind.ASK:
+                self.questions.append(event)
             return []
         for action in row.actions:
             getattr(self, "_" + action)(event)
         self.state = row.next
         out = self._out
-        if self.state in (State.IDLE, State.FOLLOWUP) and self.waiting:
-            out = out + self.handle(self.waiting.popleft())
+        if self.state in (State.IDLE, State.FOLLOWUP) and (waiting := self.questions or self.waiting):
+            out = out + self.handle(waiting.popleft())
         return out
 
     def _overhear_words(self, event: Event) -> None:
@@ -174,6 +180,7 @@ class Machine:
             "may_speculate": lambda: policy.speculation and self._speculations < policy.speculations_a_turn and self._affordable(),
             "same_words": lambda: same_words(event.text, self._speculative_text),
             "urgent": lambda: event.urgent,
+            "at_once": lambda: not event.patient,
             "of_speculation": lambda: event.generation == self._alive,
             "meant": lambda: self._heard in MEANT,
             "all_heard": lambda: event.over,
@@ -241,7 +248,7 @@ class Machine:
         self._next_generation()
         self._speaks_fixed = False
         self._user_text = event.text
-        self._out.append(StartReply(self.generation, self.turn, event.text))
+        self._out.append(StartReply(self.generation, self.turn, event.text, event.origin))
         self._await_sound()
 
     def _act(self, _: Event) -> None:

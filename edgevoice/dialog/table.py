@@ -61,7 +61,8 @@ class Kind(StrEnum):
 
 
 Guard = Literal["", "open_mic", "barge_in", "barge_in_speech", "followup", "no_followup", "speculation", "may_speculate",
-                "same_words", "urgent", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again", "wait"]
+                "same_words", "urgent", "at_once", "of_speculation", "meant", "all_heard", "not_yet_heard", "no_assent", "again",
+                "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.LISTENING, _K.STOP, _S.IDLE, ("stop_listening",)),
     Row(_S.LISTENING, _K.UNHEARD, _S.IDLE, ("stop_listening",)),
     Row(_S.LISTENING, _K.SAY, _S.SPEAKING, ("stop_listening", "new_turn", "speak"), "urgent"),
-    Row(_S.LISTENING, _K.ASK, _S.THINKING, ("stop_listening", "new_turn", "reply")),
+    Row(_S.LISTENING, _K.ASK, _S.THINKING, ("stop_listening", "new_turn", "reply"), "at_once"),
     Row(_S.LISTENING, _K.PARTIAL, _S.LISTENING, ("prefill",), "speculation"),
     Row(_S.LISTENING, _K.LIKELY_END, _S.SPECULATING, ("clear_timer", "speculate"), "may_speculate"),
     Row(_S.SPECULATING, _K.TURN_ENDED, _S.THINKING, ("confirm",), "same_words"),
@@ -114,7 +115,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPECULATING, _K.STOP, _S.IDLE, ("drop", "stop_listening")),
     Row(_S.SPECULATING, _K.UNHEARD, _S.IDLE, ("drop", "stop_listening")),
     Row(_S.SPECULATING, _K.SAY, _S.SPEAKING, ("drop", "stop_listening", "new_turn", "speak"), "urgent"),
-    Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply")),
+    Row(_S.SPECULATING, _K.ASK, _S.THINKING, ("drop", "stop_listening", "new_turn", "reply"), "at_once"),
     Row(_S.THINKING, _K.FIRST_AUDIO, _S.SPEAKING, ("heard_sound",)),
     Row(_S.THINKING, _K.DEED, _S.THINKING, ("act",)),
     Row(_S.THINKING, _K.TIMEOUT, _S.THINKING, ("one_moment",)),
@@ -127,7 +128,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.THINKING, _K.DRAINED, _S.IDLE, ("commit",), "no_followup"),
     Row(_S.THINKING, _K.STOP, _S.IDLE, ("take_back",)),
     Row(_S.THINKING, _K.SAY, _S.SPEAKING, ("take_back", "new_turn", "speak"), "urgent"),
-    Row(_S.THINKING, _K.ASK, _S.THINKING, ("take_back", "new_turn", "reply")),
+    Row(_S.THINKING, _K.ASK, _S.THINKING, ("take_back", "new_turn", "reply"), "at_once"),
     Row(_S.SPEAKING, _K.SPEECH_START, _S.HOLDING, ("pause", "overhear"), "barge_in_speech"),
     Row(_S.SPEAKING, _K.WAKE, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake"), "barge_in"),
     Row(_S.SPEAKING, _K.LISTEN, _S.LISTENING, ("interrupt", "new_turn", "listen_after_wake")),
@@ -136,7 +137,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.SPEAKING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "apologize")),
     Row(_S.SPEAKING, _K.STOP, _S.IDLE, ("interrupt",)),
     Row(_S.SPEAKING, _K.SAY, _S.SPEAKING, ("interrupt", "new_turn", "speak"), "urgent"),
-    Row(_S.SPEAKING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply")),
+    Row(_S.SPEAKING, _K.ASK, _S.THINKING, ("interrupt", "new_turn", "reply"), "at_once"),
     Row(_S.HOLDING, _K.WORDS, _S.LISTENING, ("interrupt", "take_over"), "meant"),
     Row(_S.HOLDING, _K.WORDS, _S.HOLDING, ("hold_on_heard",), "all_heard"),
     Row(_S.HOLDING, _K.SPEECH_LASTS, _S.LISTENING, ("interrupt", "take_over"), "no_assent"),
@@ -157,7 +158,7 @@ TABLE: tuple[Row, ...] = (
     Row(_S.HOLDING, _K.FAILED, _S.SPEAKING, ("interrupt_failed", "stop_overhearing", "apologize")),
     Row(_S.HOLDING, _K.STOP, _S.IDLE, ("interrupt", "stop_overhearing")),
     Row(_S.HOLDING, _K.SAY, _S.SPEAKING, ("interrupt", "stop_overhearing", "new_turn", "speak"), "urgent"),
-    Row(_S.HOLDING, _K.ASK, _S.THINKING, ("interrupt", "stop_overhearing", "new_turn", "reply")),
+    Row(_S.HOLDING, _K.ASK, _S.THINKING, ("interrupt", "stop_overhearing", "new_turn", "reply"), "at_once"),
     Row(_S.FOLLOWUP, _K.SPEECH_START, _S.LISTENING, ("clear_timer", "new_turn", "listen_from_onset")),
     Row(_S.FOLLOWUP, _K.WAKE, _S.LISTENING, ("new_turn", "listen_after_wake")),
     Row(_S.FOLLOWUP, _K.LISTEN, _S.LISTENING, ("new_turn", "listen_after_wake")),

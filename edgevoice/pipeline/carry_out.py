@@ -56,8 +56,8 @@ class CarryOut:
                 replies.confirm(generation, of)
             case Drop(generation, of):
                 replies.drop(generation, of)
-            case StartReply(generation, of, text):
-                replies.answer(generation, of, text)
+            case StartReply(generation, of, text, origin):
+                replies.answer(generation, of, text, origin)
             case Act(generation):
                 replies.act(generation)
             case Speak(generation, of, text, channel):

@@ -34,7 +34,7 @@ from edgevoice.pipeline.recognizer import Recognizer
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.turn import SAMPLES, Pause, TurnEnds
 from edgevoice.pipeline.wakes import WakeCounts, Wakes
-from edgevoice.rt.contract import Core, Hops, PlayEvent
+from edgevoice.rt.contract import Core, Hops, Int16, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
 from edgevoice.trace import Trace
 
@@ -84,6 +84,7 @@ class Ears:
         self._reflexed, self._cancel_echo, self._vad_settings = reflexed, cancel_echo, vad_settings
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
+        self._sound_listeners: list[Callable[[int, Int16], None]] = []
         ms = SPEECH_RATE // 1000
         self._rule = endpoint_rule(vad_settings, dialog)
         self._preroll = vad_settings.preroll_ms * ms
@@ -146,6 +147,10 @@ class Ears:
             return False
         return self._orders.empty() and counters.depth < self._core.hop and self._next_index >= counters.captured - counters.depth
 
+    def listen_sound(self, listener: Callable[[int, Int16], None]) -> None:
+        """What the loudspeaker plays, on the ears' thread."""
+        self._sound_listeners.append(listener)
+
     def listen(self, order: Listen) -> None:
         self._order(order)
 
@@ -195,6 +200,8 @@ class Ears:
             if hops is not None:
                 if self._tap is not None:
                     self._tap(hops)
+                for listener in self._sound_listeners:
+                    listener(hops.index, hops.far)
                 if self._wake is not None:
                     self._wake.loudspeaker(hops.far, hops.index)
                 if hops.clean is None:

@@ -108,9 +108,9 @@ class Replies:
         """Nothing of the turn will be answered."""
         self._reading[1].cancel()
 
-    def answer(self, generation: int, turn: int, text: str) -> None:
-        """Let the model answer ``text``."""
-        reply = self._begin(generation, turn, user=self._facts.told_with(text))
+    def answer(self, generation: int, turn: int, text: str, origin: str = "") -> None:
+        """Let the model answer ``text``; the stream has the question's ``origin``."""
+        reply = self._begin(generation, turn, user=self._facts.told_with(text), origin=origin)
         self._make(reply, text)
         self.forget_questions()
         self._tell(generation)
@@ -341,10 +341,10 @@ class Replies:
         for listener in self._listeners:
             listener(self._replies[generation].stream)
 
-    def _begin(self, generation: int, turn: int, user: str | None, effort: Effort | None = None) -> _Reply:
+    def _begin(self, generation: int, turn: int, user: str | None, effort: Effort | None = None, origin: str = "") -> _Reply:
         token = self._core.live.begin(generation)
         self._turn = self._turns[generation] = turn
         self._turns.pop(generation - KEPT_TURNS, None)
-        stream = ReplyStream(generation, turn, provisional=effort is not None, cancel=token)
+        stream = ReplyStream(generation, turn, provisional=effort is not None, cancel=token, origin=origin)
         reply = self._replies[generation] = _Reply(token, user, stream, effort=effort)
         return reply

@@ -33,10 +33,11 @@ _LOOK_S = 0.005
 
 
 class ReplyStream:
-    """Frames of one generation.  ``cancel`` frees a writer that is held; without one only readers and ``close`` do."""
+    """Frames of one generation.  ``cancel`` frees a writer that is held; without one only readers and ``close`` do.
+    ``origin``: of the question that it answers, where that has one."""
 
-    def __init__(self, generation: int, turn: int, *, provisional: bool = False, cancel: Cancel | None = None) -> None:
-        self.generation, self.turn = generation, turn
+    def __init__(self, generation: int, turn: int, *, provisional: bool = False, cancel: Cancel | None = None, origin: str = "") -> None:
+        self.generation, self.turn, self.origin = generation, turn, origin
         self._cancel = cancel
         self._provisional = provisional
         self._frames: list[ReplyFrame] = []

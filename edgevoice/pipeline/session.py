@@ -38,7 +38,7 @@ from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
 from edgevoice.pipeline.speculation import Account, Speculated
 from edgevoice.pipeline.toolbox import KIND, Toolbox
 from edgevoice.pipeline.wakes import Wakes
-from edgevoice.rt.contract import Channel, Core, Hops
+from edgevoice.rt.contract import Channel, Core, Hops, Int16
 from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
 from edgevoice.skills.router import Router, Skill
@@ -257,6 +257,10 @@ class Session:
         """Every reply from now on, as it begins, on the loop's thread; read its frames from the stream."""
         self._replies.listen(listener)
 
+    def listen_sound(self, listener: Callable[[int, Int16], None]) -> None:
+        """What the loudspeaker plays from now on, and the device frame of its first sample, on the ears' thread: be quick."""
+        self._ears.listen_sound(listener)
+
     # Commands of the edges, from the loop's thread.
 
     def say(self, text: str, *, channel: Loudness = "announcement", urgent: bool = False) -> None:
@@ -274,10 +278,10 @@ class Session:
         for event in [event for event in waiting if event.text == text]:
             waiting.remove(event)
 
-    def ask(self, text: str) -> None:
-        """A typed question, answered aloud."""
+    def ask(self, text: str, *, patient: bool = False, origin: str = "") -> None:
+        """A typed question, answered aloud: now, or (``patient``) when what goes on is over.  Its reply's stream has its ``origin``."""
         self._trace.emit("asked", text=text)
-        self.post(Event(Kind.ASK, text=text))
+        self.post(Event(Kind.ASK, text=text, patient=patient, origin=origin))
 
     def listen(self) -> None:
         """As if the wake word had been said."""

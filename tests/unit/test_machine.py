@@ -345,3 +345,27 @@ def test_no_deed_is_ordered_before_the_turn_is_over_nor_after_it_was_taken_back(
     machine.handle(Event(Kind.TURN_ENDED, turn=1, text="turn on the"))
     machine.handle(Event(Kind.SPEECH_CONFIRMED, sample=12000))
     assert machine.state is State.LISTENING and machine.handle(Event(Kind.DEED, turn=1, generation=1)) == []
+
+
+def test_a_patient_question_waits_and_goes_before_announcements() -> None:
+    machine = Machine(Policy(followup_s=0))
+    generation = answered(machine)
+    machine.handle(Event(Kind.SAY, text="the door is open"))
+    for origin in ("one", "two"):
+        assert machine.handle(Event(Kind.ASK, text="who was Ada", patient=True, origin=origin)) == []
+    for origin in ("one", "two"):
+        commands = machine.handle(Event(Kind.DRAINED, generation=generation))
+        (begun,) = [command for command in commands if isinstance(command, StartReply)]
+        assert begun.origin == origin and machine.state is State.THINKING
+        generation = begun.generation
+        machine.handle(Event(Kind.FIRST_AUDIO, generation=generation))
+    assert any(isinstance(command, Speak) for command in machine.handle(Event(Kind.DRAINED, generation=generation)))
+
+
+def test_a_patient_question_waits_for_nobody_where_nothing_goes_on_and_is_dropped_by_silence() -> None:
+    machine = Machine(Policy())
+    assert any(isinstance(c, StartReply) for c in machine.handle(Event(Kind.ASK, text="who was Ada", patient=True)))
+    machine.handle(Event(Kind.ASK, text="who was Charles", patient=True))
+    assert len(machine.questions) == 1
+    machine.handle(Event(Kind.STOP))
+    assert not machine.questions and machine.state is State.IDLE
