@@ -98,6 +98,11 @@ class Controls:
     def before(self, origin: str) -> int | None:
         return next((place for place, event in enumerate(self._session.machine.questions) if event.origin == origin), None)
 
+    def withdraw(self, origin: str) -> None:
+        questions = self._session.machine.questions
+        for event in [event for event in questions if event.origin == origin]:
+            questions.remove(event)
+
     def timing(self, turn: int) -> dict[str, Any] | None:
         return waterfall.brief(self._trace.events(), turn, self._session.rate)
 

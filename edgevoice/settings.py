@@ -212,6 +212,7 @@ class HttpSettings:
     hosts: list[str] = key([], "names by which browsers may reach it, besides addresses, localhost and the machine's own name")
     words: bool = key(False, "tell in events also what was said; what was asked over HTTP is answered there in any case")
     clients: int = key(32, "connections at once", low=1, high=1000)
+    streams: int = key(24, "of these, how many of WS /v1/stream at once", low=1, high=1000)
     requests_per_s: int = key(20, "requests of one address in a second, on average; five times that of those that stop something; 0 for "
                                   "any number", low=0, high=10000, unit="requests")
     grace_s: float = key(10.0, "how long a reply waits for a client that went away, before it is given up", low=0.1, high=600.0, unit="s")

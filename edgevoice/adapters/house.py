@@ -50,5 +50,8 @@ class House(Protocol):
     def before(self, origin: str) -> int | None:
         """How many questions go before the one of ``origin``; ``None`` if it does not wait."""
 
+    def withdraw(self, origin: str) -> None:
+        """Let it wait no longer."""
+
     def timing(self, turn: int) -> dict[str, Any] | None:
         """Where the turn's time went (``waterfall.brief``).  Any thread; takes some ms."""

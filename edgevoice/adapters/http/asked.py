@@ -24,7 +24,10 @@ KEPT = 32
 class Asked:
     """One question.  ``give_up`` is called when nobody has waited for its unfinished reply for ``grace_s``."""
 
-    def __init__(self, id: str, text: str, grace_s: float, give_up: Callable[[ReplyStream], None] | None) -> None:
+    begun = False
+    """whether somebody has it answered"""
+
+    def __init__(self, id: str, text: str, grace_s: float, give_up: Callable[[Asked], None] | None) -> None:
         self.id, self.text = id, text
         self.stream: asyncio.Future[ReplyStream] = asyncio.get_running_loop().create_future()
         self._loop, self._grace_s, self._give_up = asyncio.get_running_loop(), grace_s, give_up
@@ -64,10 +67,9 @@ class Asked:
                 self._timer = self._loop.call_later(self._grace_s, self._nobody)
 
     def _nobody(self) -> None:
-        if self._give_up is not None and self.stream.done() and not self.stream.cancelled() and not self.stream.exception():
-            stream = self.stream.result()
-            if not stream.closed:
-                self._give_up(stream)
+        if self._give_up is not None and not (self.stream.done() and (self.stream.cancelled() or self.stream.exception()
+                                                                      or self.stream.result().closed)):
+            self._give_up(self)
 
     async def frames(self, after: int, heartbeat_s: float) -> AsyncIterator[list[ReplyFrame]]:
         """The frames past number ``after``, as they come, several at once where several wait; an empty list where none came for

@@ -17,7 +17,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -43,6 +43,8 @@ BEGIN_S = 10.0
 """within which the reply to a question begins, be it only with an apology"""
 HEALTH_S = 0.5
 """for which a look at health serves all who ask"""
+LOOK_S = 0.25
+"""between two looks at a question that waits"""
 STOP_S = 3.0
 """for the edge's thread to end"""
 
@@ -86,7 +88,7 @@ class HttpEdge:
         server = self._server
         facts = {"serving": bool(self.port), "port": self.port, "problem": self.problem, "rows_lost": self.overrun,
                  "connections": server.connections if server else 0, "requests": server.requests if server else 0,
-                 "refused": dict(server.refused) if server else {}}
+                 "streams": server.streams.clients if server else 0, "refused": dict(server.refused) if server else {}}
         return facts, [Alert("http_not_served", self.problem)] if self.problem else []
 
     # Any thread.
@@ -109,26 +111,40 @@ class HttpEdge:
         self._replies.append(stream)
         self._replied.set()
         self._replied = asyncio.Event()
+        with contextlib.suppress(RuntimeError):  # the edge has ended
+            self._loop.call_soon_threadsafe(self._replied_here, stream)
 
     async def _do(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         made = self._house.verbs[verb](arguments)
         return await made if inspect.isawaitable(made) else made
 
-    async def _ask(self, text: str) -> ReplyStream:
-        newest = self._replies[-1].generation if self._replies else -1
-        turn = (await self._do("ask", {"text": text}))["turn"]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BEGIN_S):
-                while True:
-                    for stream in self._replies:
-                        if stream.turn == turn and stream.generation > newest:
-                            return stream
-                    await self._replied.wait()
-        raise Failed("failed", "no reply began")
+    async def _ask(self, asked: Asked, patient: bool, over: Collection[str]) -> ReplyStream:
+        patient = patient and not any(stream.origin in over and stream.turn == self._house.state()["turn"] for stream in self._replies)
+        await self._do("ask", {"text": asked.text, "patient": patient, "origin": asked.id})
+        waited, last = False, time.monotonic() + BEGIN_S
+        while True:
+            replied = self._replied
+            for stream in self._replies:
+                if stream.origin == asked.id:
+                    return stream
+            if self._house.before(asked.id) is not None:
+                waited, last = True, time.monotonic() + BEGIN_S
+            elif waited:
+                raise Failed("cancelled", "it was dropped from the line: somebody wanted silence, or nobody waits for it any more")
+            elif time.monotonic() > last:
+                raise Failed("failed", "no reply began")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(replied.wait(), LOOK_S)
 
-    async def _give_up(self, stream: ReplyStream) -> None:
-        with contextlib.suppress(Failed):  # another turn is the present one: nothing is left to be given up
-            await self._do("cancel", {"turn": stream.turn})
+    async def _give_up(self, asked: Asked) -> None:
+        self._house.withdraw(asked.id)
+        stream = next((stream for stream in self._replies if stream.origin == asked.id), None)
+        if stream is not None:
+            with contextlib.suppress(Failed):  # another turn is the present one: nothing is left to be given up
+                await self._do("cancel", {"turn": stream.turn})
+
+    async def _before(self, id: str) -> int | None:
+        return self._house.before(id)
 
     async def _look(self, state: bool) -> dict[str, Any]:
         if state:
@@ -143,16 +159,29 @@ class HttpEdge:
         """``Failed`` as the verb says."""
         return await self._there(self._do(verb, arguments))
 
-    async def ask(self, asked: Asked) -> None:
-        """Have it answered; nothing is raised, whoever waits for its stream is told."""
+    async def ask(self, asked: Asked, *, patient: bool = False, over: Collection[str] = ()) -> None:
+        """Have it answered: now, or (``patient``) after what goes on, unless that is the answer to a question among ``over``; nothing is
+        raised, whoever waits for its stream is told."""
         try:
-            asked.answered_by(await self._there(self._ask(asked.text)))
+            asked.answered_by(await self._there(self._ask(asked, patient, over)))
         except Exception as error:  # noqa: BLE001 - it is raised to whoever waits
             asked.failed(error)
 
-    def give_up(self, stream: ReplyStream) -> None:
+    def give_up(self, asked: Asked) -> None:
         with contextlib.suppress(RuntimeError):
-            self._device.call_soon_threadsafe(lambda: self._device.create_task(self._give_up(stream)))
+            self._device.call_soon_threadsafe(lambda: self._device.create_task(self._give_up(asked)))
+
+    async def before(self, asked: Asked) -> int | None:
+        """How many questions go before it; ``None`` if it does not wait."""
+        return await self._there(self._before(asked.id))
+
+    async def timing(self, turn: int) -> dict[str, Any] | None:
+        """Where the turn's time went."""
+        return await asyncio.to_thread(self._house.timing, turn)
+
+    @property
+    def rate(self) -> int:
+        return self._house.rate
 
     async def look(self, *, state: bool = False) -> dict[str, Any]:
         """The health, or the state."""
@@ -173,6 +202,11 @@ class HttpEdge:
             row = self._rows.popleft()
             if self._server is not None:
                 self._server.feed.put(row, row["t"] + offset)
+                self._server.streams.put(row, row["t"] + offset)
+
+    def _replied_here(self, stream: ReplyStream) -> None:
+        if self._server is not None:
+            self._server.streams.replied(stream)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -209,6 +243,7 @@ class HttpEdge:
         try:
             assert runner.server is not None
             listening = await self._loop.create_server(server.guarded(runner.server), settings.address, settings.port, ssl=context)
+            self._house.listen_sound(server.streams.device.sound.hear)
             self._server, self.port = server, listening.sockets[0].getsockname()[1]
             scheme = "https" if context else "http"
             self._told(f"HTTP: {scheme}://{settings.address}:{self.port}")

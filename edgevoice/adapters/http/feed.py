@@ -1,4 +1,4 @@
-"""What happens, as server-sent events: one bounded ring that every listener reads at his own pace.
+"""What happens, as it is told: one bounded ring that every listener reads at his own pace.
 
 Theory: an event is made into bytes once, whoever listens; a listener is a number in the ring.  One that falls behind by more than the
 ring loses events and is told how many; he holds nobody.  Ids are the process and a number, so that one that comes back after a restart
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import secrets
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgevoice.adapters import events
@@ -21,22 +22,30 @@ RING = 2000
 """events kept: some minutes of talk"""
 
 
+def sse(data: bytes, event: str = "", id: str = "") -> bytes:
+    """One server-sent event; ``data`` is one line."""
+    head = (f"id: {id}\n" if id else "") + (f"event: {event}\n" if event else "")
+    return head.encode() + b"data: " + data + b"\n\n"
+
+
 class Feed:
-    def __init__(self, *, words: bool) -> None:
-        self._words = words
-        self._boot = secrets.token_hex(4)
+    """``made`` makes what is sent of an event's JSON, its name and its id; ``boot`` names the process."""
+
+    def __init__(self, *, words: bool, boot: str = "", made: Callable[[bytes, str, str], bytes] = sse) -> None:
+        self._words, self._made = words, made
+        self._boot = boot or secrets.token_hex(4)
         self._ring: collections.deque[bytes] = collections.deque(maxlen=RING)
         self._last = 0
         """number of the newest"""
         self.changed = asyncio.Event()
 
-    def put(self, row: dict[str, Any], time_s: float) -> None:
+    def put(self, row: Mapping[str, Any], time_s: float) -> None:
         """A row of the trace, if it is one that is told of; ``time_s``: when it happened, in Unix seconds."""
         if row["event"] not in events.EVENTS:
             return
         self._last += 1
         id = f"{self._boot}-{self._last}"
-        self._ring.append(sse(dumps(events.payload(row, id=id, time_s=time_s, words=self._words)), event=row["event"], id=id))
+        self._ring.append(self._made(dumps(events.payload(row, id=id, time_s=time_s, words=self._words)), row["event"], id))
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -54,13 +63,7 @@ class Feed:
         new: list[bytes] = []
         if place < first or place < 0:
             lost = first - place if place >= 0 else None
-            new.append(sse(dumps({"lost": lost}), event="gap"))
+            new.append(self._made(dumps({"lost": lost}), "gap", ""))
             place = first
-        new += list(self._ring)[place - first:]
+        new += [self._ring[at] for at in range(place - first, len(self._ring))]
         return new, self._last
-
-
-def sse(data: bytes, *, event: str = "", id: str = "") -> bytes:
-    """One server-sent event; ``data`` is one line."""
-    head = (f"id: {id}\n" if id else "") + (f"event: {event}\n" if event else "")
-    return head.encode() + b"data: " + data + b"\n\n"

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgevoice.adapters.limits import Bucket
+from edgevoice.adapters.verbs import Refused
 from edgevoice.errors import ConfigError
 
 SCOPES = ("listen", "speak", "control", "admin")
@@ -121,6 +122,22 @@ class Peers:
 
     def right(self, address: str) -> None:
         self._peer(address).wrong = 0
+
+
+def allowed(tokens: Tokens, peers: Peers, address: str, token: str, now: float) -> frozenset[str]:
+    """The scopes of who says ``token``; ``Refused`` if there is none like it, or its sender has to wait."""
+    if not tokens.needed:
+        return frozenset(SCOPES)
+    if (wait := peers.waits_s(address, now)) > 0:
+        raise Refused("too_many", "too many wrong tokens from this address", {"retry_s": int(wait) + 1})
+    if not token:
+        raise Refused("token", "wants a token of http.token_file")
+    scopes = tokens.scopes(token)
+    if scopes is None:
+        peers.wrong(address, now)
+        raise Refused("token", "no such token")
+    peers.right(address)
+    return scopes
 
 
 class Hosts:

@@ -13,15 +13,19 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from edgevoice.adapters import metrics
 from edgevoice.adapters.house import Failed
+from edgevoice.adapters.http import commands
 from edgevoice.adapters.http.asked import Asked, Questions
+from edgevoice.adapters.http.commands import COMMANDS
 from edgevoice.adapters.http.feed import Feed, sse
-from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
+from edgevoice.adapters.http.guard import Hosts, Peers, Tokens, allowed
+from edgevoice.adapters.http.stream import Streams
 from edgevoice.adapters.limits import Bucket
 from edgevoice.adapters.verbs import ARGUMENTS, CONTROL, MOST_BYTES, Refused, Schema, checked, described, dumps
 from edgevoice.settings import HttpSettings
@@ -42,13 +46,9 @@ MOST_WAITING = 16
 
 _ID: Schema = {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"}
 ASK = described("ask", {**ARGUMENTS["ask"][1], "id": _ID, "keep": {"type": "boolean"}}, ("text",))
-COMMANDS: Mapping[str, Schema] = {verb: described(does, arguments, required) for verb, (does, arguments, required) in ARGUMENTS.items()}
-SCOPES: Mapping[str, str] = {"say": "speak", "ask": "speak", "wake_word": "admin", "profile": "admin", "reload": "admin",
-                             "restart": "admin", "models": "listen", "doctor": "listen"}
-"""of verbs; the others' is control"""
 _STATUS: Mapping[str, int] = {"oversized": 413, "malformed": 400, "unknown": 404, "busy": 503, "unavailable": 409, "duplicate": 409,
                               "too_many": 429, "host": 421, "origin": 403, "token": 401, "scope": 403, "failed": 500, "late": 408,
-                              "type": 415}
+                              "type": 415, "cancelled": 409}
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
             "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Server": "edgevoice"}
 _STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
@@ -59,29 +59,32 @@ class Server:
 
     def __init__(self, settings: HttpSettings, edge: HttpEdge, tokens: Tokens, peers: Peers, hosts: Hosts) -> None:
         self._settings, self._edge, self._tokens, self._peers, self._hosts = settings, edge, tokens, peers, hosts
-        self.feed = Feed(words=settings.words)
+        boot = secrets.token_hex(4)
+        self.feed = Feed(words=settings.words, boot=boot)
         self.requests = 0
         self.refused: collections.Counter[str] = collections.Counter()
         """by reason"""
         self._questions = Questions()
+        self.streams = Streams(settings, edge, partial(allowed, tokens, peers), self._questions, self.refused, boot)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._live: dict[Any, float] = {}
         """connections, and since when each of them has owed a request; 0 for not"""
         self._errors = Bucket(1.0)
-        self._scopes: dict[Any, str] = {}
+        self._scopes: dict[Any, str | None] = {}
         self.app = web.Application(middlewares=[self._gate], client_max_size=MOST_BYTES)
         self.app.on_response_prepare.append(_headers)
         for method, path, scope, handler in (
                 ("GET", "/health", "listen", self._health), ("GET", "/metrics", "listen", self._metrics),
                 ("GET", "/v1/state", "listen", self._state), ("GET", "/v1/events", "listen", self._events),
                 ("POST", "/v1/ask", "speak", self._ask), ("GET", "/v1/replies/{id}", "speak", self._reply),
-                ("POST", "/v1/cmd/{verb}", "", self._command)):
+                ("POST", "/v1/cmd/{verb}", "", self._command), ("GET", "/v1/stream", None, self.streams.open)):
             self._scopes[self.app.router.add_route(method, path, handler).handler] = scope
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
+        await self.streams.close()
 
     def guarded(self, make: Callable[[], Any]) -> Callable[[], asyncio.Protocol]:
         """Connections by ``make``, up to as many as are allowed, each of which brings its request within ``BODY_S`` or is closed."""
@@ -145,20 +148,11 @@ class Server:
             raise Refused("host", "it does not go by that name; http.hosts may name more")
         if origin is not None and origin.lower() != f"{request.scheme}://{host}".lower():
             raise Refused("origin", "no other page may use it")
-        scope = SCOPES.get(verb, "control") if verb else self._scopes.get(request.match_info.handler)
-        if scope is None or not self._tokens.needed:
+        scope = commands.scope(verb) if verb else self._scopes.get(request.match_info.handler)
+        if scope is None:
             return
-        if (wait := self._peers.waits_s(peer, now)) > 0:
-            raise Refused("too_many", "too many wrong tokens from this address", {"retry_s": int(wait) + 1})
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if not token or kind.lower() != "bearer":
-            raise Refused("token", "wants Authorization: Bearer and a token of http.token_file")
-        scopes = self._tokens.scopes(token.strip())
-        if scopes is None:
-            self._peers.wrong(peer, now)
-            raise Refused("token", "no such token")
-        self._peers.right(peer)
-        if scope not in scopes:
+        if scope not in allowed(self._tokens, self._peers, peer, token.strip() if kind.lower() == "bearer" else "", now):
             raise Refused("scope", f"the token does not allow {scope}")
 
     def _no(self, reason: str, message: str, data: Mapping[str, Any] | None = None, *, status: int = 0) -> web.Response:
@@ -232,6 +226,7 @@ class Server:
         asked = self._questions.find(id)
         if asked is None:
             asked = Asked(id, text, self._settings.grace_s, None if arguments.get("keep") else self._edge.give_up)
+            asked.begun = True
             self._questions.keep(asked)
             task = asyncio.create_task(self._edge.ask(asked))
             self._tasks.add(task)
