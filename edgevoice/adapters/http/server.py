@@ -12,7 +12,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from edgevoice.adapters.http.asked import Asked, Questions
 from edgevoice.adapters.http.commands import COMMANDS
 from edgevoice.adapters.http.feed import Feed, sse
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens, allowed
+from edgevoice.adapters.http.routes import Group, Handler, Route
 from edgevoice.adapters.http.stream import Streams
 from edgevoice.adapters.limits import Bucket
 from edgevoice.adapters.verbs import ARGUMENTS, CONTROL, MOST_BYTES, Refused, Schema, checked, described, dumps
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from edgevoice.adapters.http.edge import HttpEdge
 
 log = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_S = 10.0
 """for a request to come in whole, from the connection on"""
@@ -57,7 +56,8 @@ _STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Bufferin
 class Server:
     """On the edge's loop alone."""
 
-    def __init__(self, settings: HttpSettings, edge: HttpEdge, tokens: Tokens, peers: Peers, hosts: Hosts) -> None:
+    def __init__(self, settings: HttpSettings, edge: HttpEdge, tokens: Tokens, peers: Peers, hosts: Hosts,
+                 groups: Iterable[Group] = ()) -> None:
         self._settings, self._edge, self._tokens, self._peers, self._hosts = settings, edge, tokens, peers, hosts
         boot = secrets.token_hex(4)
         self.feed = Feed(words=settings.words, boot=boot)
@@ -74,12 +74,15 @@ class Server:
         self._scopes: dict[Any, str | None] = {}
         self.app = web.Application(middlewares=[self._gate], client_max_size=MOST_BYTES)
         self.app.on_response_prepare.append(_headers)
-        for method, path, scope, handler in (
-                ("GET", "/health", "listen", self._health), ("GET", "/metrics", "listen", self._metrics),
-                ("GET", "/v1/state", "listen", self._state), ("GET", "/v1/events", "listen", self._events),
-                ("POST", "/v1/ask", "speak", self._ask), ("GET", "/v1/replies/{id}", "speak", self._reply),
-                ("POST", "/v1/cmd/{verb}", "", self._command), ("GET", "/v1/stream", None, self.streams.open)):
-            self._scopes[self.app.router.add_route(method, path, handler).handler] = scope
+        for route in (*self.routes(), *(route for group in groups for route in group.routes())):
+            self._scopes[self.app.router.add_route(route.method, route.path, route.handler).handler] = route.scope
+
+    def routes(self) -> Iterable[Route]:
+        """Those of the device itself."""
+        return (Route("GET", "/health", "listen", self._health), Route("GET", "/metrics", "listen", self._metrics),
+                Route("GET", "/v1/state", "listen", self._state), Route("GET", "/v1/events", "listen", self._events),
+                Route("POST", "/v1/ask", "speak", self._ask), Route("GET", "/v1/replies/{id}", "speak", self._reply),
+                Route("POST", "/v1/cmd/{verb}", "", self._command), Route("GET", "/v1/stream", None, self.streams.open))
 
     async def close(self) -> None:
         for task in self._tasks:
