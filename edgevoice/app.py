@@ -26,6 +26,7 @@ from edgevoice.errors import EngineError, ModelError
 from edgevoice.models import find
 from edgevoice.pipeline.care import Loader
 from edgevoice.pipeline.engines import Engines
+from edgevoice.pipeline.lending import Lender, Loans
 from edgevoice.pipeline.rules import safety_of, toolbox_of
 from edgevoice.rt import Core
 from edgevoice.rt.contract import Device
@@ -89,6 +90,13 @@ def load_tts(settings: Settings) -> Tts:
     from edgevoice.engines import tts
 
     return tts.load(settings.tts, find(settings.paths, settings.tts.model))
+
+
+def make_lender(settings: Settings, wanted: Callable[[], bool]) -> Lender:
+    """Engines of its own, each loaded when it is first asked for; ``wanted``: whether the device itself needs the machine now."""
+    aside = dataclasses.replace(settings, llm=dataclasses.replace(settings.llm, system_prompt="", prompt_cache=False))
+    return Lender(Loans(stt=functools.partial(load_stt, settings), llm=functools.partial(load_llm, aside),
+                        tts=functools.partial(load_tts, settings)), settings, wanted)
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8

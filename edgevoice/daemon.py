@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgevoice.adapters.mqtt import MqttAdapter
     from edgevoice.adapters.mqtt.home import HomeLink
     from edgevoice.household import Household
+    from edgevoice.pipeline.lending import Lender
     from edgevoice.pipeline.session import Session
     from edgevoice.pipeline.sound_health import SoundHealth
     from edgevoice.rt import DeviceState, SupervisedDevice
@@ -188,6 +189,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     Doers(controls, latencies, broker=mqtt is not None).register(session.deeds)
     if timekeeper is not None:
         meter.add("agenda", timekeeper.health)
+    lender = _lender(settings, session)
     http = _http(settings.http, controls)
     if http is not None:
         meter.add("http", http.health)
@@ -207,6 +209,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     finally:
         if exporter is not None:
             exporter.cancel()
+        if lender is not None:
+            lender.close()
         if link is not None:
             link.close()
         if http is not None and not await http.stop():
@@ -260,6 +264,17 @@ def _home_link(settings: Settings, household: Household, session: Session) -> Ho
     household.keeper.way = link
     household.serve(session.deeds)
     return link
+
+
+def _lender(settings: Settings, session: Session) -> Lender | None:
+    """For the edges that lend the engines; nothing is loaded before somebody asks."""
+    if not settings.lend.enabled:
+        return None
+    from edgevoice import app
+    from edgevoice.dialog.table import State
+
+    owing = (State.LISTENING, State.SPECULATING, State.THINKING, State.HOLDING)
+    return app.make_lender(settings, lambda: session.machine.state in owing)
 
 
 def _http(settings: HttpSettings, house: House) -> HttpEdge | None:

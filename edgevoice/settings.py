@@ -220,6 +220,18 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LendSettings:
+    """The engines, lent to programs over the network: instances of their own, at the lowest priority."""
+
+    enabled: bool = key(True, "lend them, where an edge is enabled that can")
+    idle_s: float = key(300.0, "how long one stays in memory that nobody uses", low=1.0, high=86400.0, unit="s")
+    waiting: int = key(8, "requests that may wait for each engine, half of them of one client; one more is refused", low=1, high=64)
+    max_tokens: int = key(256, "longest reply of the language model that may be asked for, and the usual one", low=1, high=8192,
+                          unit="tokens")
+    audio_s: float = key(600.0, "longest sound that may be sent to be written down", low=1.0, high=7200.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class HomeSettings:
     """The house that can be spoken to, over the broker of [mqtt]."""
 
@@ -320,6 +332,7 @@ class Settings:
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    lend: LendSettings = field(default_factory=LendSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)

@@ -34,9 +34,10 @@ from edgevoice.clock import Clock, MonotonicClock
 from edgevoice.engines.llama_aside import Aside
 from edgevoice.engines.llama_cache import PromptCache, identity
 from edgevoice.engines.llama_chat import CHATML, Assembler, ChatTemplate, Prompt
-from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, Model, library
+from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, library
 from edgevoice.engines.llama_sampler import Draws, Sampler, Strict
-from edgevoice.engines.protocols import Cancel, Completion
+from edgevoice.engines.llama_weights import weights
+from edgevoice.engines.protocols import Cancel, Completion, Sampling
 from edgevoice.engines.threads import threads_for
 from edgevoice.errors import ConfigError, EngineError, ModelError
 from edgevoice.events import FinishReason, Message, Usage
@@ -74,6 +75,7 @@ class LlamaLlm:
 
     def __init__(self, settings: LlmSettings, path: Path, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
+        self.size = settings.context
         self._busy = threading.Lock()
         self.cache: PromptCache | None = None
         """the system prompts on disk; ``cache.counts`` tells hits, misses and refused files"""
@@ -81,17 +83,14 @@ class LlamaLlm:
         """the system prompt last found or put there"""
         self._made = ExitStack()
         with ExitStack() as made:
-            self._model = Model(path, settings.gpu_layers)
-            made.callback(self._model.close)
+            self._model = made.enter_context(weights(path, settings.gpu_layers))
             if settings.context > self._model.trained_context:
                 trained = self._model.trained_context
                 raise ConfigError(f"llm.context = {settings.context}: {path.name} was made for {trained} tokens at most")
             self._context = Context(self._model, size=settings.context, threads=threads_for(settings.threads))
             made.callback(self._context.close)
             self._aside = Aside(self._context)
-            self._sampler = Sampler(self._model, temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p,
-                                    min_p=settings.min_p, repeat_penalty=settings.repeat_penalty,
-                                    dry_multiplier=settings.dry_multiplier, memory=settings.context, seed=settings.seed)
+            self._sampler = self._sampler_for(Sampling(settings.temperature, settings.top_p, settings.seed))
             made.callback(self._sampler.close)
             self._template, self._assembler = self._chat(path)
             self._closers = self._model.closers()
@@ -103,7 +102,7 @@ class LlamaLlm:
             self._made = made.pop_all()
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None, grammar: str = "") -> Completion:
+                 max_tokens: int | None = None, grammar: str = "", sampling: Sampling | None = None) -> Completion:
         """See ``Llm.generate``.  ``ValueError`` unless the last message is the user's and ``max_tokens`` is at least 1."""
         limit = self._settings.max_tokens if max_tokens is None else max_tokens
         if limit < 1:
@@ -118,13 +117,17 @@ class LlamaLlm:
                 return self._by_grammar(messages, emit, cancel, limit, meter, grammar)
             prompt = self._fit(messages, limit)
             cached = self._prepare(prompt)
+            sampler = self._sampler if sampling is None else self._sampler_for(sampling)
             try:
                 with AbortSwitch(self._context, cancel):
                     self._evaluate(prompt, cancel)
-                    self._sampler.reset(prompt.said)
-                    finish = self._write(self._sampler, emit, cancel, limit, meter)
+                    sampler.reset(prompt.said)
+                    finish = self._write(sampler, emit, cancel, limit, meter)
             except Aborted:
                 finish = "cancelled"
+            finally:
+                if sampler is not self._sampler:
+                    sampler.close()
             return Completion(finish, meter.usage(len(prompt.tokens), cached))
 
     def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
@@ -162,6 +165,10 @@ class LlamaLlm:
         self.prefill([*messages[:-1], Message("user", said)], cancel, growing=True)
         with self._alone():
             return None if cancel.cancelled() or not self._context.has_logits else self._context.share(self._closers)
+
+    def length(self, messages: Sequence[Message]) -> int:
+        """See ``Llm.length``."""
+        return len(self._assembler.assemble(self._template.pieces(messages, reply=True), (), may_slide=False).tokens)
 
     def tokens(self, text: str) -> int:
         """How many tokens ``text`` is; what a history's budget counts with."""
@@ -325,6 +332,13 @@ class LlamaLlm:
             if cancel.cancelled():
                 return "cancelled"
             context.decode([token])
+
+    def _sampler_for(self, sampling: Sampling) -> Sampler:
+        """As the settings say otherwise."""
+        settings = self._settings
+        return Sampler(self._model, temperature=sampling.temperature, top_k=settings.top_k, top_p=sampling.top_p, min_p=settings.min_p,
+                       repeat_penalty=settings.repeat_penalty, dry_multiplier=settings.dry_multiplier, memory=settings.context,
+                       seed=sampling.seed)
 
     def _chat(self, path: Path) -> tuple[ChatTemplate, Assembler]:
         model = self._model

@@ -89,7 +89,7 @@ class PiperTts:
         for piece in self._pieces(WARM_UP):
             self._infer(piece)
 
-    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel) -> None:
+    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel, *, speed: float = 1.0) -> None:
         if self._tts is None:
             raise EngineError("the synthesizer is closed")
         if cancel.cancelled():
@@ -97,7 +97,7 @@ class PiperTts:
         for piece in self._pieces(text):
             if cancel.cancelled():
                 return
-            samples = shape(self._infer(piece), self.rate, PAUSES_S.get(piece[-1], JOINT_S) / self._speed)
+            samples = shape(self._infer(piece, speed), self.rate, PAUSES_S.get(piece[-1], JOINT_S) / (self._speed * speed))
             if cancel.cancelled():
                 return
             if len(samples):
@@ -120,12 +120,12 @@ class PiperTts:
         self._unknown |= lost
         return "".join(c for c in clause if c not in lost)
 
-    def _infer(self, piece: str) -> Float32:
+    def _infer(self, piece: str, speed: float = 1.0) -> Float32:
         import sherpa_onnx
 
         how = sherpa_onnx.GenerationConfig()
         how.phoneme_codepoints = [[ord(c) for c in piece]]
-        how.sid, how.speed, how.silence_scale = self._speaker, self._speed, 1.0
+        how.sid, how.speed, how.silence_scale = self._speaker, self._speed * speed, 1.0
         made: list[Float32] = []
 
         def take(samples: Float32, _progress: float) -> int:

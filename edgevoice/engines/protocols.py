@@ -119,12 +119,24 @@ class Completion:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn: 0 for the likeliest, and the share of the likeliest that are drawn from."""
+
+    temperature: float
+    top_p: float
+    seed: int
+
+
 @runtime_checkable
 class Llm(Protocol):
     """A loaded language model."""
 
+    size: int
+    """tokens of its context"""
+
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None, grammar: str = "") -> Completion:
+                 max_tokens: int | None = None, grammar: str = "", sampling: Sampling | None = None) -> Completion:
         """Write a reply.  ``emit`` gets text deltas as they come (whole characters, never empty) and may block: that holds the
         model.  Returns ``stop`` at end of sequence (also at once, with no delta), ``length`` at the token limit or where the
         context is full, ``cancelled`` within a few ms of ``cancel``.  A conversation longer than the context is cut by whole
@@ -132,7 +144,12 @@ class Llm(Protocol):
 
         ``grammar`` (GBNF, its rule ``root``): the likeliest text that it lets through; such messages are no part of the conversation,
         whose cache stays.
+
+        ``sampling``: for this reply, in place of what the settings say; a grammar's text is the likeliest in any case.
         """
+
+    def length(self, messages: Sequence[Message]) -> int:
+        """Tokens of a conversation with the beginning of a reply to it, whether or not they fit into the context."""
 
     def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
         """The logarithm of the probability of each of ``replies`` to be the whole answer to ``messages``, which are no part of the
@@ -156,8 +173,9 @@ class Tts(Protocol):
     rate: int
     """Hz of the samples it makes."""
 
-    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel) -> None:
-        """Speak ``text`` (words already spelled as they are spoken); ``emit`` gets pieces in order and may block.
+    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel, *, speed: float = 1.0) -> None:
+        """Speak ``text`` (words already spelled as they are spoken), ``speed`` times as fast as else; ``emit`` gets pieces in order and may
+        block.
 
         Nothing is emitted for text without a speakable character, or once ``cancel`` is cancelled (it stops at the next piece).
         """

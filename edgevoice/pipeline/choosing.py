@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.tools.call import Call
-from edgevoice.tools.choice import MARGIN, NONE, SAYING_NOTHING, Offer, choosing, filling
+from edgevoice.tools.choice import MARGIN, NONE, SAYING_NOTHING, Described, Offer, choosing, filling
 
 log = logging.getLogger(__name__)
 
 LONGEST = 200
 """tokens of a call; none that fits a sentence is longer"""
+MOST_SETS = 64
+"""of tools that are remembered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +55,30 @@ class Chooser:
         return Choice(call, margin, f"{offer.tool.name} {json.dumps(dict(call.arguments), ensure_ascii=False)}")
 
     def _weigh(self, llm: Llm, offers: Sequence[Offer], sentence: str, cancel: Cancel) -> tuple[Offer | None, float]:
-        names = [*(offer.tool.name for offer in offers), NONE]
-        leaning = self._leaning(llm, offers, names, cancel)
-        weights = None if leaning is None else llm.weigh(choosing(offers, sentence), names, cancel)
-        if leaning is None or weights is None:
+        weights = self.weigh(llm, [offer.tool for offer in offers], sentence, cancel)
+        if weights is None:
             return None, 0.0
-        *tools, talk = (weight - bias for weight, bias in zip(weights, leaning, strict=True))
+        *tools, talk = weights
         best = max(range(len(tools)), key=tools.__getitem__)
         margin = tools[best] - talk
         return (offers[best] if margin > MARGIN else None), margin
 
-    def _leaning(self, llm: Llm, offers: Sequence[Offer], names: list[str], cancel: Cancel) -> list[float] | None:
-        key = tuple(names)
+    def weigh(self, llm: Llm, tools: Sequence[Described], sentence: str, cancel: Cancel) -> list[float] | None:
+        """By how much more (nats) the sentence asks for each of ``tools``, and at the end for none of them, than one that says nothing.
+        ``None`` where ``cancel`` came first."""
+        names = [*(tool.name for tool in tools), NONE]
+        leaning = self._leaning(llm, tools, names, cancel)
+        weights = None if leaning is None else llm.weigh(choosing(tools, sentence), names, cancel)
+        return None if leaning is None or weights is None else [weight - bias for weight, bias in zip(weights, leaning, strict=True)]
+
+    def _leaning(self, llm: Llm, tools: Sequence[Described], names: list[str], cancel: Cancel) -> list[float] | None:
+        key = tuple(f"{tool.name}: {tool.what}" for tool in tools)
         if key not in self._leanings:
-            rows = [llm.weigh(choosing(offers, sentence), names, cancel) for sentence in SAYING_NOTHING]
+            rows = [llm.weigh(choosing(tools, sentence), names, cancel) for sentence in SAYING_NOTHING]
             known = [row for row in rows if row is not None]
             if len(known) < len(rows):
                 return None
+            while len(self._leanings) >= MOST_SETS:
+                del self._leanings[next(iter(self._leanings))]
             self._leanings[key] = [sum(column) / len(rows) for column in zip(*known, strict=True)]
         return self._leanings[key]

@@ -17,10 +17,11 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from edgevoice.events import Message
 from edgevoice.tools.call import Call, read
-from edgevoice.tools.declare import Tool
+from edgevoice.tools.declare import Example, Tool
 from edgevoice.tools.schema import Slot, grammar, mentions, slot
 
 NONE = "none"
@@ -89,11 +90,24 @@ def _offer(tool: Tool, sentence: str) -> Offer | None:
     return Offer(tool, tuple(slots))
 
 
-def choosing(offers: Sequence[Offer], sentence: str) -> list[Message]:
+class Described(Protocol):
+    """What a model is told of a tool that it may choose."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def examples(self) -> Sequence[Example]: ...
+
+
+def choosing(tools: Sequence[Described], sentence: str) -> list[Message]:
     """Asks for the name of a tool, or ``NONE``."""
-    listed = [f"{offer.tool.name}: {offer.tool.what}" for offer in offers]
+    listed = [f"{tool.name}: {tool.what}" for tool in tools]
     told = ["You choose the tool for what the user says. Answer with its name.", *listed, f"{NONE}: anything else: questions, small talk"]
-    asks = [(example.say, offer.tool.name) for offer in offers for example in offer.tool.examples]
+    asks = [(example.say, tool.name) for tool in tools for example in tool.examples]
     shown = [pair for pairs in itertools.zip_longest(((say, NONE) for say in TALK), asks) for pair in pairs if pair is not None]
     return [Message("system", "\n".join(told)), *_shots(shown), Message("user", sentence)]
 

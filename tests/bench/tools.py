@@ -161,7 +161,7 @@ def _freely(engine: LlamaLlm, tools: Sequence[Tool], case: Case, tally: Tally) -
     offers = offered(tools, case.said)
     if not offers:
         return []
-    name = _write(engine, choosing(offers, case.said)).strip(" .\n")
+    name = _write(engine, choosing([offer.tool for offer in offers], case.said)).strip(" .\n")
     offer = next((offer for offer in offers if offer.tool.name == name), None)
     if offer is None:
         tally.written += name != NONE

@@ -83,7 +83,7 @@ def test_what_is_asked_beside_leaves_the_conversation_where_it_was(engine: Llama
     said = "It is too dark in the kitchen."
     offers = offered(household(), said)
     for _ in range(2):
-        assert engine.weigh(choosing(offers, said), ["set_light", "none"], FlagCancel())
+        assert engine.weigh(choosing([offer.tool for offer in offers], said), ["set_light", "none"], FlagCancel())
         assert written(engine, filling(offers[0], said), offers[0].grammar)[1] == "stop"
         assert engine._context.live == held
     evaluated = engine._context.evaluated
@@ -94,7 +94,7 @@ def test_what_is_asked_beside_leaves_the_conversation_where_it_was(engine: Llama
 
 def test_the_same_question_beside_is_hardly_read_again(engine: LlamaLlm) -> None:
     said = "Turn on the light in the kitchen."
-    messages = choosing(offered(household(), said), said)
+    messages = choosing([offer.tool for offer in offered(household(), said)], said)
     engine.weigh(messages, ["none"], FlagCancel())
     evaluated = engine._context.evaluated
     engine.weigh(messages, ["none"], FlagCancel())

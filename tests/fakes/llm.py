@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from edgevoice.engines.protocols import Cancel, Completion
+from edgevoice.engines.protocols import Cancel, Completion, Sampling
 from edgevoice.errors import EngineError
 from edgevoice.events import FinishReason, Message, Usage
 
@@ -68,12 +68,13 @@ class FakeLlm:
         """which of the replies that are weighed it would give to a sentence; a name that is none of them for no preference"""
         self.fills: Callable[[str], str] = lambda sentence: "{}"
         """what it writes by a grammar"""
+        self.sampled: list[Sampling | None] = []
         self.closed = False
         self.threads: set[int] = set()
         """idents of the threads that called ``generate``"""
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None, grammar: str = "") -> Completion:
+                 max_tokens: int | None = None, grammar: str = "", sampling: Sampling | None = None) -> Completion:
         if self.closed:
             raise EngineError("the language model is closed")
         if not messages or messages[-1].role != "user":
@@ -85,6 +86,7 @@ class FakeLlm:
             emit(self.fills(messages[-1].content))
             return Completion("cancelled" if cancel.cancelled() else "stop", Usage())
         self.asked.append(tuple(messages))
+        self.sampled.append(sampling)
         script = self._scripts[min(len(self.asked), len(self._scripts)) - 1]
         start = time.monotonic()
         prompt, cached = self._take(messages)
@@ -125,6 +127,13 @@ class FakeLlm:
     def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
         chosen = self.chooses(messages[-1].content)
         return None if cancel.cancelled() else [-1.0 if reply == chosen else -9.0 for reply in replies]
+
+    @property
+    def size(self) -> int:
+        return 1024 if self._context is None else self._context
+
+    def length(self, messages: Sequence[Message]) -> int:
+        return self._size(messages)
 
     def tokens(self, text: str) -> int:
         return len(text.split())

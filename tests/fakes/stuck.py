@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edgevoice.engines.protocols import Cancel, Completion, Float32, Llm, Stt, SttStream, Tts, TurnEnd
+from edgevoice.engines.protocols import Cancel, Completion, Float32, Llm, Sampling, Stt, SttStream, Tts, TurnEnd
 from edgevoice.events import Message, Partial
 
 
@@ -33,7 +33,7 @@ class StuckLlm(Stuck):
         self._inner, self._tokens, self._reading = inner, tokens, reading
 
     def generate(self, messages: Sequence[Message], emit: Callable[[str], None], cancel: Cancel, *,
-                 max_tokens: int | None = None, grammar: str = "") -> Completion:
+                 max_tokens: int | None = None, grammar: str = "", sampling: Sampling | None = None) -> Completion:
         if self._tokens == 0:
             self.here()
         count = 0
@@ -45,7 +45,14 @@ class StuckLlm(Stuck):
             if count == self._tokens:
                 self.here()
 
-        return self._inner.generate(messages, counted, cancel, max_tokens=max_tokens, grammar=grammar)
+        return self._inner.generate(messages, counted, cancel, max_tokens=max_tokens, grammar=grammar, sampling=sampling)
+
+    @property
+    def size(self) -> int:
+        return self._inner.size
+
+    def length(self, messages: Sequence[Message]) -> int:
+        return self._inner.length(messages)
 
     def weigh(self, messages: Sequence[Message], replies: Sequence[str], cancel: Cancel) -> list[float] | None:
         return self._inner.weigh(messages, replies, cancel)

@@ -45,7 +45,7 @@ class FakeTts:
         self.started = threading.Event()
         self.closed = False
 
-    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel) -> None:
+    def synthesize(self, text: str, emit: Callable[[Float32], None], cancel: Cancel, *, speed: float = 1.0) -> None:
         if self.closed:
             raise EngineError("the synthesizer is closed")
         if cancel.cancelled():
@@ -65,13 +65,13 @@ class FakeTts:
             if cancel.cancelled():
                 return
             if not self.silent:
-                emit(self._sound(words))
+                emit(self._sound(words, speed))
 
     def close(self) -> None:
         self.closed = True
 
-    def _sound(self, words: int) -> Float32:
-        t = np.arange(int(words * self.word_s * self.rate)) / self.rate
+    def _sound(self, words: int, speed: float) -> Float32:
+        t = np.arange(int(words * self.word_s / speed * self.rate)) / self.rate
         sound: Float32 = (0.3 * np.sin(2 * np.pi * 220 * t)).astype(np.float32)
         if self.nan:
             sound[len(sound) // 2] = np.nan

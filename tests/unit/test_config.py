@@ -102,7 +102,7 @@ class TestRefused:
     @pytest.mark.parametrize(("text", "expected"), [
         ("[vda]\nonset = 0.4", "1: [vda] is not a section; did you mean 'vad'?"),
         ("[zzz]",
-         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, home, health, faults, safety, "
+         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, lend, home, health, faults, safety, "
          "skills, tools, privacy, paths"),
         ("[vad]\nonsett = 0.4", "2: vad.onsett = 0.4: is not a setting; did you mean 'onset'?"),
         ("[vad]\n\nrate = 1", "3: vad.rate = 1: is not a setting; it belongs to [audio]"),

@@ -144,7 +144,7 @@ def test_after_a_call_only_what_names_no_tool_that_was_called_may_ask_for_anothe
 
 def test_prompts_end_with_the_sentence_and_name_only_what_is_offered() -> None:
     offers = offered(household(), "Turn on the light.")
-    asked = choosing(offers, "Turn on the light.")
+    asked = choosing([offer.tool for offer in offers], "Turn on the light.")
     assert asked[-1].content == "Turn on the light." and "garage" not in asked[0].content and f"{NONE}: " in asked[0].content
     assert {message.content for message in asked if message.role == "assistant"} == {"set_light", NONE}
     assert all(json.loads(message.content) for message in filling(offers[0], "x") if message.role == "assistant")
