@@ -7,6 +7,7 @@ it, and a long answer that the user interrupts.  Everything after the loudspeake
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,22 +69,30 @@ def lines(tts: Tts, rate: int, wake: WakeWord | None = None) -> tuple[list[Line]
     The synthesizer speaks a text a little differently each time, and now and then no wake word is in it: like a person, the user then
     says it again, but before the show.
     """
-    noise = audio.to_int16(room.noise(SEED, NOISE_S * rate, rate, LEVEL_DB - SNR_DB))
-    made = []
-    for k, turn in enumerate(SCRIPT):
-        samples = _placed(tts, turn, rate)
-        tries = TRIES if k == 0 and wake is not None else 0
-        while tries and wake is not None and not _wakes(wake, samples, noise, rate):
-            samples = _placed(tts, turn, rate)
-            tries -= 1
-        made.append(Line(samples, turn.when, turn.delay_s))
-    return made, noise
+    noise = quiet_room(rate)
+    return [Line(said(tts, turn.says, rate, wake if k == 0 else None), turn.when, turn.delay_s) for k, turn in enumerate(SCRIPT)], noise
 
 
-def _placed(tts: Tts, turn: Turn, rate: int) -> Int16:
+def quiet_room(rate: int) -> Int16:
+    """Its noise, for ``NOISE_S``."""
+    return audio.to_int16(room.noise(SEED, NOISE_S * rate, rate, LEVEL_DB - SNR_DB))
+
+
+def said(tts: Tts, says: Sequence[str], rate: int, wake: WakeWord | None = None) -> Int16:
+    """Pieces with a pause between them as the microphone of that room hears them; said again until ``wake`` hears its word."""
+    samples = _placed(tts, says, rate)
+    noise = quiet_room(rate)
+    tries = TRIES if wake is not None else 0
+    while tries and wake is not None and not _wakes(wake, samples, noise, rate):
+        samples = _placed(tts, says, rate)
+        tries -= 1
+    return samples
+
+
+def _placed(tts: Tts, says: Sequence[str], rate: int) -> Int16:
     """A line as it reaches the microphone, without the room's noise."""
     pause = np.zeros(int(WAKE_PAUSE_S * rate), np.float32)
-    dry = np.concatenate([piece for text in turn.says for piece in (speech(tts, text, rate, PITCH), pause)][:-1])
+    dry = np.concatenate([piece for text in says for piece in (speech(tts, text, rate, PITCH), pause)][:-1])
     response = room.impulse_response(SEED, rate, rt60_s=RT60_S, distance_m=DISTANCE_M)
     return audio.to_int16(room.at_level(room.reverberate(dry, response), rate, LEVEL_DB))
 
