@@ -64,7 +64,8 @@ def open_wake(settings: Settings, *, far_end: bool = False) -> WakeWord:
     from edgevoice.engines import wake
 
     model = settings.wake.keyword_model
-    return wake.load(settings.wake, find(settings.paths, model) if settings.wake.keywords and model else None, far_end=far_end)
+    return wake.load(settings.wake, find(settings.paths, model) if settings.wake.keywords and model else None, far_end=far_end,
+                     primed=not far_end)
 
 
 def load_turn_end(settings: Settings) -> TurnEnd:

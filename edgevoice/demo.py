@@ -53,7 +53,7 @@ class Turn:
 
 
 LEAD_S = 1.5
-"""of quiet before the first word: a detector that has just begun to listen hears nothing in its first second"""
+"""of quiet before the first word: a picture of the room by itself, and what a detector that was not primed needs"""
 
 SCRIPT = (
     Turn(("Okay nabu.", "What is the moon made of?"), "start", LEAD_S),

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from edgevoice.rt.contract import Counters
 
-READY_S = 1.0
-"""of sound that was listened to before a wake word would really be heard: a detector that has just begun is deaf for about so long"""
+READY_S = 0.2
+"""of sound that was listened to before a wake word would really be heard: detectors are primed (``engines.wake``), so this shows only
+that sound comes and is listened to, and lets the features find the level of a room that is not quiet"""
 
 
 class Systemd(Protocol):

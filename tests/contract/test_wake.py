@@ -11,21 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgevoice import app
 from edgevoice.audio import read, resample, to_float32, to_int16
 from edgevoice.engines import wake
 from edgevoice.engines.protocols import Int16, WakeWord
 from edgevoice.errors import EngineError, ModelError
 from edgevoice.events import WakeHit
 from edgevoice.pipeline.wakes import Wakes
-from edgevoice.settings import WakeSettings
+from edgevoice.settings import Settings, WakeSettings
 from tests.fakes.wake import FakeWake
 
 RATE = 16_000
 TAIL = np.zeros(RATE // 2, np.int16)
 
 
-def load(*words: str, threshold: float = 0.0, refractory_ms: int = 1500) -> WakeWord:
-    return wake.load(WakeSettings(words=list(words), threshold=threshold, refractory_ms=refractory_ms))
+def load(*words: str, threshold: float = 0.0, refractory_ms: int = 1500, primed: bool = False) -> WakeWord:
+    return wake.load(WakeSettings(words=list(words), threshold=threshold, refractory_ms=refractory_ms), primed=primed)
 
 
 def clips(shared: Path, name: str, count: int = 1000) -> list[Int16]:
@@ -136,6 +137,28 @@ class TestMicro:
                 both.loudspeaker(far[hop * rate // 100:(hop + 1) * rate // 100], hop * rate // 100)
                 found += [own for _, own in both.microphone(near[hop * 160:(hop + 1) * 160])]
             assert found == [True, False]
+
+    def test_a_primed_one_hears_the_first_word_in_a_quiet_room_and_counts_from_there(self, shared: Path) -> None:
+        room = np.random.default_rng(3).normal(0.0, 32.0, 12 * RATE)  # 60 dB below full scale
+        heard = said = 0
+        for word in ("okay_nabu", "alexa", "hey_jarvis"):
+            for clip in clips(shared, word, 20):
+                for lead in (0.05, 0.2, 0.35):
+                    samples = np.concatenate([np.zeros(int(lead * RATE), np.int16), clip])
+                    fresh = load(word, primed=True)
+                    hits = fresh.process(np.rint(samples + room[:len(samples)]).astype(np.int16))
+                    said, heard = said + 1, heard + bool(hits)
+                    assert all(0 < hit.sample <= len(samples) for hit in hits)
+                    fresh.close()
+        assert heard >= 0.9 * said, (heard, said)
+
+    def test_the_one_at_the_microphone_is_primed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        primed: list[object] = []
+        monkeypatch.setattr(wake.MicroWake, "prime", lambda self: primed.append(self))
+        near, far = app.open_wake(Settings()), app.open_wake(Settings(), far_end=True)
+        assert primed == [near]
+        near.close()
+        far.close()
 
     def test_after_a_hit_it_is_deaf_for_a_while(self, twice: Int16) -> None:
         hits = heard(load("okay_nabu"), twice)

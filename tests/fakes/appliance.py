@@ -23,6 +23,8 @@ from tests.fakes.machine import MOUNTED, Machine, prepared_root
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = "edgevoice.service"
 ASKED_EVERY_S = 12
+LEAD_S = 0.5
+"""from the moment that it listens to the first word"""
 PATIENCE_S = 60.0
 """on two busy cores; how fast it is in truth is the business of `bench service`"""
 LOOK_S = 0.25
@@ -51,7 +53,7 @@ def write_user(path: Path) -> None:
         tts.close()
         wake.close()
     heard = noise[:ASKED_EVERY_S * settings.audio.rate].copy()
-    begin = round(demo.LEAD_S * settings.audio.rate)
+    begin = round(LEAD_S * settings.audio.rate)
     heard[begin:begin + len(lines[0].samples)] += lines[0].samples
     audio.write_wav(path, heard.astype(np.int16), settings.audio.rate)
 

@@ -45,7 +45,7 @@ def well(seconds: float, problem: str | None = None) -> Beat:
 
 
 def test_it_is_ready_once_a_wake_word_would_be_heard() -> None:
-    assert told(well(0.0), well(0.5), well(1.0), well(1.5)) == [
+    assert told(well(0.0), well(0.1), well(0.2), well(0.5)) == [
         ["alive", "beginning to listen"], ["alive", "beginning to listen"], ["alive", "ready", "listening"], ["alive", "listening"]]
 
 
