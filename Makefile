@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .SILENT:
-.PHONY: help demo setup test test-all lint bench deb clean distclean system-base system-test setup-test
+.PHONY: help demo setup test test-all soak lint bench deb clean distclean system-base system-test setup-test
 
 run := scripts/as-owner
 python := .venv/bin/python
@@ -12,7 +12,8 @@ python := .venv/bin/python
 help:
 	echo "make demo       set up what is missing, then a spoken conversation: with the microphone, or with a spoken user where there is none"
 	echo "make test       set up what is missing, then lint, types, layers and every test but the slow ones"
-	echo "make test-all   the slow ones too"
+	echo "make test-all   the slow ones too, and the soak"
+	echo "make soak       hours of conversations in which things break: does anything grow or get stuck (SOAK=\"--hours 12 --minutes 0\")"
 	echo "make setup      only set up: Debian packages, .venv, llama.cpp, the C core, default models"
 	echo "make lint       ruff, mypy, import contracts"
 	echo "make bench      every benchmark in its quick form"
@@ -38,6 +39,10 @@ test: lint
 
 test-all: lint
 	$(run) $(python) -m pytest
+	$(run) $(python) -m tests.soak
+
+soak: setup-test
+	$(run) $(python) -m tests.soak $(SOAK)
 
 bench: setup
 	$(run) bash -c 'for name in $$(.venv/bin/edgevoice bench | cut -d" " -f1); do .venv/bin/edgevoice bench $$name --quick; done'

@@ -36,7 +36,8 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, metavar="FILE", help="add every conversation there, a JSON line each")
     options = parser.parse_args()
     seed = random.randrange(2**31) if options.seed is None else options.seed
-    parts = [Part("compressed", options.hours * 3600.0, True, options.engines == "quick"), Part("real-time", options.minutes * 60.0, False, False)]
+    parts = [Part("compressed", options.hours * 3600.0, True, options.engines == "quick"),
+             Part("real-time", options.minutes * 60.0, False, False)]
     print(f"seed {seed}", flush=True)
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="edgevoice-soak-") as name:
@@ -64,14 +65,16 @@ def _progress(part: Part) -> Any:
         elif time.monotonic() - shown > 10.0:
             shown = time.monotonic()
             sample = row["sample"]
-            print(f"{part.name}: {device_s / 60:.1f} of {part.seconds / 60:.0f} min, {row['number']} conversations, {sample['rss_mib']:.0f} MiB, "
-                  f"{sample['threads']} threads, {sample['files']} files", flush=True)
+            print(f"{part.name}: {device_s / 60:.1f} of {part.seconds / 60:.0f} min, {row['number']} conversations, "
+                  f"{sample['rss_mib']:.0f} MiB, {sample['threads']} threads, {sample['files']} files", flush=True)
 
     return progress
 
 
 def _print(outcome: Outcome) -> None:
-    print(f"{outcome.part}: {outcome.conversations} conversations, {outcome.device_s / 60:.1f} min of the device in {outcome.real_s / 60:.1f}")
+    answered = "" if outcome.answered_p50_s is None else f", answered after {outcome.answered_p50_s:.2f} s (p50)"
+    print(f"{outcome.part}: {outcome.conversations} conversations, {outcome.device_s / 60:.1f} min of the device in "
+          f"{outcome.real_s / 60:.1f}{answered}")
     for trend in outcome.trends:
         print(f"  {trend.name:8} {trend.first:9.1f} to {trend.last:9.1f}, growth {trend.growth:+.2f}, at most {trend.bound:.1f}"
               f"{'' if trend.flat else '  GROWS'}")

@@ -10,7 +10,7 @@ from tests.fakes.llm import FakeLlm, words
 from tests.fakes.stt import FakeStt
 from tests.fakes.tts import FakeTts
 
-WORDS = "the moon sun sea is made of light and stone, far from here; nobody knows why it shines so brightly at night".split()
+WORDS = ("the", "moon", "sun", "sea", "is", "made", "of", "light", "and", "stone,", "far", "from", "here;", "nobody", "knows", "why")
 
 
 class Quick:

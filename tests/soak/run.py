@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -22,7 +23,7 @@ from edgevoice import app, demo
 from edgevoice.settings import Settings
 from tests.soak import judge
 from tests.soak.outside import Outside
-from tests.soak.script import INTERRUPTION, LINES
+from tests.soak.script import FROM_OUTSIDE, INTERRUPTION, LINES, MISHAPS
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 16_000
@@ -30,6 +31,8 @@ SILENT_S = 240.0
 """real time without a row after which the child stands still; a conversation and all that is waited for in it is shorter"""
 UNHEARD = 0.1
 """share of wake words that may go unheard; the synthesizer's are, one in fifty"""
+ENOUGH = 300
+"""conversations in which every mishap comes to pass: each is dealt five times"""
 CONFIG = """\
 [mqtt]
 host = "127.0.0.1"
@@ -57,6 +60,8 @@ class Part:
     seconds: float
     compressed: bool
     quick: bool
+    sabotage: str = ""
+    """what leaks, for the tests of the soak: memory, files or threads"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +85,17 @@ class Outcome:
                 "well": self.well}
 
 
-def write_lines(folder: Path, names: set[str] | None = None) -> None:
+def write_lines(folder: Path) -> None:
     """What the people say, each with the wake word before it and without, and the room's noise."""
     settings = Settings()
     tts, wake = app.load_tts(settings), app.load_wake(settings)
     try:
+        called = demo.said(tts, ("Okay nabu.",), RATE, wake)
+        pause = np.zeros(int(demo.WAKE_PAUSE_S * RATE), np.int16)
         made: dict[str, Any] = {"noise": demo.quiet_room(RATE)}
         for line in (*LINES, INTERRUPTION):
-            if names is not None and line.name not in names and line is not INTERRUPTION:
-                continue
             made[line.name] = demo.said(tts, line.pieces, RATE)
-            made[f"wake {line.name}"] = demo.said(tts, ("Okay nabu.", *line.pieces), RATE, wake)
+            made[f"wake {line.name}"] = np.concatenate([called, pause, made[line.name]])
         np.savez(folder / "lines.npz", **made)
     finally:
         tts.close()
@@ -106,17 +111,20 @@ def run(part: Part, seed: int, folder: Path, progress: Callable[[dict[str, Any],
     samples: list[dict[str, Any]] = []
     answered: list[float] = []
     facts: dict[str, Any] = {}
+    mishaps: set[str] = set()
     begun = time.monotonic()
     with Outside(folder / part.name) as outside:
         (folder / "soak.toml").write_text(CONFIG.format(port=outside.broker_port), encoding="utf-8")
-        arguments = {"folder": str(folder), "compressed": part.compressed, "quick": part.quick, "seconds": part.seconds, "seed": seed}
+        arguments = {"folder": str(folder), "compressed": part.compressed, "quick": part.quick, "seconds": part.seconds, "seed": seed,
+                     "sabotage": part.sabotage}
         with (folder / f"{part.name}.log").open("wb") as log:
             child = subprocess.Popen([sys.executable, "-m", "tests.soak.appliance", json.dumps(arguments)], cwd=ROOT, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=log, text=True,
                                      env={**os.environ, "PYTHONPATH": str(ROOT), "STATE_DIRECTORY": str(state)})
         assert child.stdin is not None and child.stdout is not None
         told: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(child.stdout, told), daemon=True).start()
+        reader = threading.Thread(target=_read, args=(child.stdout, told), daemon=True)
+        reader.start()
         kept = rows.open("a", encoding="utf-8") if rows is not None else None
         try:
             while True:
@@ -140,6 +148,8 @@ def run(part: Part, seed: int, folder: Path, progress: Callable[[dict[str, Any],
                         child.stdin.flush()
                     case "conversation":
                         samples.append(row["sample"])
+                        if row["mishap"] is not None:
+                            mishaps.add(row["mishap"])
                         if row["answered_s"] is not None and row["mishap"] is None:
                             answered.append(row["answered_s"])
                         progress(row, row["sample"]["t"])
@@ -159,6 +169,10 @@ def run(part: Part, seed: int, folder: Path, progress: Callable[[dict[str, Any],
                 findings.append("the process does not end")
                 child.kill()
                 child.wait()
+            reader.join()
+            child.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.close()
         findings += outside.failed
     log_text = (folder / f"{part.name}.log").read_text(errors="replace")
     if child.returncode or not facts:
@@ -170,10 +184,17 @@ def run(part: Part, seed: int, folder: Path, progress: Callable[[dict[str, Any],
     unheard = samples[-1]["unheard"] if samples else 0
     if unheard > max(2.0, UNHEARD * (wakes + unheard)):
         findings.append(f"{unheard} wake words of {wakes + unheard} were not heard")
+    if len(samples) >= ENOUGH:
+        findings += [f"{mishap} never came to pass" for mishap in sorted(set(MISHAPS) - _came_to_pass(mishaps, facts))]
     if left := facts.get("threads"):
         findings.append(f"threads outlive the daemon: {', '.join(left)}")
     return Outcome(part.name, seed, len(samples), samples[-1]["t"] if samples else 0.0, round(time.monotonic() - begun, 1),
                    float(np.median(answered)) if answered else None, judge.trends(samples), findings, facts)
+
+
+def _came_to_pass(mishaps: set[str], facts: dict[str, Any]) -> set[str]:
+    """Faults of engines as they happened, the others as they were made."""
+    return mishaps & set(FROM_OUTSIDE) | {what.removesuffix("s") for what in facts.get("faults", {})}
 
 
 def _read(stream: Any, told: queue.SimpleQueue[str]) -> None:

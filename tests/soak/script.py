@@ -55,16 +55,26 @@ def conversations(seed: int) -> Iterator[Conversation]:
     """Every other one with a mishap; mishaps and lines come round like cards, each once before any comes again."""
     chance = random.Random(seed)
     mishaps, lines = _dealt(chance, MISHAPS), _dealt(chance, LINES)
+    named = {line.name: line for line in LINES}
     number = 0
     while True:
         number += 1
         mishap = next(mishaps) if chance.random() < 0.5 else None
         opening: Opening = chance.choices(("voice", "listen", "asked", "http", "announcement"), (60, 10, 10, 12, 8))[0]
-        if mishap == "client gone":
-            opening = "http"
-        elif mishap is not None and mishap.startswith(("stt", "turn")) and opening not in ("voice", "listen"):
-            opening = "voice"
-        yield Conversation(number, opening, next(lines), chance.uniform(0.5, 4.0), mishap, chance.uniform(0.0, 4.0), chance.uniform(0.5, 4.0))
+        line, after_s = next(lines), chance.uniform(0.0, 4.0)
+        match (mishap or "").split(".")[0].split(" ")[0]:
+            case "client":
+                opening = "http"
+            case "stt" | "turn" if opening not in ("voice", "listen"):
+                opening = "voice"
+            case "llm" | "tts" | "barge-in" | "stop":  # it is about an answer, and a long one
+                line, opening = named["story"], "voice" if opening == "announcement" else opening
+            case "disk":  # before something is to be written down
+                line, opening, after_s = named[chance.choice(("timer", "list"))], "voice", 0.0
+            case "clock":  # while something is waited for
+                line, opening = named["timer"], "voice"
+        yield Conversation(number, opening, line, chance.uniform(0.5, 4.0), mishap, after_s, chance.uniform(4.0, 6.0)
+                           if mishap == "disk full" else chance.uniform(0.5, 4.0))
 
 
 def _dealt(chance: random.Random, cards: tuple[T, ...]) -> Iterator[T]:

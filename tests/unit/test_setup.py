@@ -85,7 +85,7 @@ class TestScripts:
         text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
         assert [line for line in text.splitlines() if "make" in line and not line.startswith("#")] == ["exec make test </dev/null"]
 
-    @pytest.mark.parametrize("target", ["demo", "test", "test-all", "setup", "lint", "bench", "clean"])
+    @pytest.mark.parametrize("target", ["demo", "test", "test-all", "soak", "setup", "lint", "bench", "clean"])
     def test_make_has_the_target_and_explains_it(self, target: str) -> None:
         make = shutil.which("make")
         assert make
