@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgevoice.adapters.http import HttpEdge
     from edgevoice.adapters.mqtt import MqttAdapter
     from edgevoice.adapters.mqtt.home import HomeLink
+    from edgevoice.guests import Guests
     from edgevoice.household import Household
     from edgevoice.pipeline.lending import Lender
     from edgevoice.pipeline.session import Session
@@ -171,6 +172,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     from edgevoice.controls import Controls
     from edgevoice.doers import Doers
     from edgevoice.engines.exchange import ExchangeableWake
+    from edgevoice.guests import Guests
     from edgevoice.host import Host
     from edgevoice.pipeline.health import HealthMeter
     from edgevoice.pipeline.latencies import Latencies
@@ -190,9 +192,13 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     if timekeeper is not None:
         meter.add("agenda", timekeeper.health)
     lender = _lender(settings, session)
-    http = _http(settings.http, controls)
+    guests = Guests(settings, app.load_engines) if settings.http.enabled and settings.http.conversations else None
+    http = _http(settings.http, controls, guests)
     if http is not None:
         meter.add("http", http.health)
+    if guests is not None:
+        meter.add("conversations", lambda: (guests.health(), []))
+    if http is not None:
         http.start()
     if mqtt is not None:
         meter.add("mqtt", mqtt.health)
@@ -277,12 +283,12 @@ def _lender(settings: Settings, session: Session) -> Lender | None:
     return app.make_lender(settings, lambda: session.machine.state in owing)
 
 
-def _http(settings: HttpSettings, house: House) -> HttpEdge | None:
+def _http(settings: HttpSettings, house: House, guests: Guests | None) -> HttpEdge | None:
     if not settings.enabled:
         return None
     from edgevoice.adapters.http import HttpEdge
 
-    return HttpEdge(settings, house, told=tell)
+    return HttpEdge(settings, house, told=tell, conversations=guests)
 
 
 def state_folder(named: str) -> Path:

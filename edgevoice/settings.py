@@ -213,6 +213,10 @@ class HttpSettings:
     words: bool = key(False, "tell in events also what was said; what was asked over HTTP is answered there in any case")
     clients: int = key(32, "connections at once", low=1, high=1000)
     streams: int = key(24, "of these, how many of WS /v1/stream at once", low=1, high=1000)
+    conversations: int = key(1, "private conversations at once, over clients' own microphones, each with engines of its own; 0 for none",
+                             low=0, high=16)
+    conversation_idle_s: float = key(300.0, "after which such a conversation, and the engines that it needed, are dropped", low=1.0,
+                                     high=86400.0, unit="s")
     requests_per_s: int = key(20, "requests of one address in a second, on average; five times that of those that stop something; 0 for "
                                   "any number", low=0, high=10000, unit="requests")
     grace_s: float = key(10.0, "how long a reply waits for a client that went away, before it is given up", low=0.1, high=600.0, unit="s")

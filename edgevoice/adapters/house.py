@@ -23,6 +23,52 @@ class Failed(Exception):
         self.reason = reason
 
 
+class Conversation(Protocol):
+    """A client's own, over his own microphone.  Any thread."""
+
+    @property
+    def rate(self) -> int:
+        """Frames in a second of what it says, and of what its events count."""
+
+    def listen(self, on: bool, rate: int) -> None:
+        """A microphone of that rate begins to send, or sends no more."""
+
+    def hear(self, sample: int, samples: NDArray[np.int16]) -> None:
+        """What it sent; the first is its sample number ``sample``."""
+
+    async def do(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """One of ``VERBS``; ``Failed`` as of a house."""
+
+    async def state(self) -> dict[str, Any]: ...
+
+    def timing(self, turn: int) -> dict[str, Any] | None:
+        """As of a house."""
+
+    def health(self) -> dict[str, Any]: ...
+
+    def close(self) -> None:
+        """It is over; ends in the background."""
+
+
+VERBS = ("ask", "barge_in", "cancel", "listen", "resume", "stop")
+"""of a conversation"""
+
+
+class Conversations(Protocol):
+    """Private ones, a bounded number."""
+
+    @property
+    def most(self) -> int: ...
+
+    async def open(self, *, echo: bool, told: Callable[[dict[str, Any]], None], replied: Callable[[ReplyStream], None],
+                   sounded: Callable[[int, NDArray[np.int16]], None]) -> Conversation:
+        """One more, once its engines are there: some seconds where they have to be loaded.  ``Failed`` where there are as many as may
+        be, or its engines cannot be had.  ``echo``: what it says may be heard by its microphone.  What happens (rows of its trace), its
+        replies and what is played are told on threads of its own."""
+
+    async def close(self) -> None: ...
+
+
 class House(Protocol):
     """Everything on the loop's thread, but for ``listen_to``'s listener, which is called on any."""
 

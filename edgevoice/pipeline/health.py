@@ -218,7 +218,8 @@ SCHEMA: Mapping[str, Any] = {
         "host": _all(_OR_NOT, "cpu_percent", "rss_mb", "threads", "load_1m", "memory_free_mb", "temperature_c", "disk_free_mb", "wifi_dbm",
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
-        "agenda": AGENDA, "mqtt": {"type": "object"}, "http": {"type": "object"}},
+        "agenda": AGENDA, "mqtt": {"type": "object"}, "http": {"type": "object"},
+        "conversations": {"type": "object"}},
     "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
                  "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}
 """JSON Schema of a snapshot."""

@@ -148,8 +148,12 @@ class Live:
 
     def arrived(self, now: float, frames: int, queued: int) -> None:
         del queued  # when a packet should have come does not depend on what became of the others
-        self._offsets.append(now - self._sent_s)
+        self.came(now, self._sent_s)
         self._sent_s += frames / self._rate
+
+    def came(self, now: float, sent_s: float) -> None:
+        """A packet whose first frame is ``sent_s`` into the stream."""
+        self._offsets.append(now - sent_s)
 
     @property
     def jitter_s(self) -> float | None:

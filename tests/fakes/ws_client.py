@@ -108,3 +108,35 @@ async def streaming(web: aiohttp.ClientSession, *, token: str = "", hello: bool 
         finally:
             if client._reading is not None:
                 client._reading.cancel()
+
+
+class Microphone:
+    """Sends a client's sound at the pace of a real one: silence, and what it is told to ``say``."""
+
+    def __init__(self, client: WsClient, rate: int = 16_000, piece_s: float = 0.02) -> None:
+        self._client, self._rate, self._piece = client, rate, int(piece_s * rate)
+        self._said = np.zeros(0, np.int16)
+        self.number = self.sample = 0
+        self._sending: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._sending = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def say(self, samples: NDArray[np.int16]) -> None:
+        self._said = np.concatenate([self._said, samples])
+
+    @property
+    def silent(self) -> bool:
+        return not len(self._said)
+
+    async def _run(self) -> None:
+        began = time.monotonic()
+        while True:
+            piece, self._said = self._said[:self._piece], self._said[self._piece:]
+            await self._client.microphone(self.number, self.sample, np.pad(piece, (0, self._piece - len(piece))))
+            self.number, self.sample = self.number + 1, self.sample + self._piece
+            await asyncio.sleep(max(0.0, began + self.sample / self._rate - time.monotonic()))

@@ -17,15 +17,15 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from edgevoice.adapters import events
-from edgevoice.adapters.house import Failed, House
+from edgevoice.adapters.house import Conversations, Failed, House
 from edgevoice.adapters.http.asked import Asked
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
+from edgevoice.adapters.http.rows import Rows
 from edgevoice.adapters.http.server import BODY_S, Server
 from edgevoice.adapters.verbs import MOST_BYTES
 from edgevoice.errors import ConfigError
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ROWS = 5000
-"""that may wait for the edge's thread"""
 BEGIN_S = 10.0
 """within which the reply to a question begins, be it only with an apology"""
 HEALTH_S = 0.5
@@ -50,16 +48,17 @@ STOP_S = 3.0
 
 
 class HttpEdge:
-    """``start`` and ``stop`` on the device's loop.  ``told`` is called on the edge's thread with what a person should know of it."""
+    """``start`` and ``stop`` on the device's loop.  ``told`` is called on the edge's thread with what a person should know of it;
+    ``conversations``: of clients over their own microphones."""
 
-    def __init__(self, settings: HttpSettings, house: House, *, told: Callable[[str], None] = lambda text: None) -> None:
-        self._settings, self._house, self._told = settings, house, told
+    def __init__(self, settings: HttpSettings, house: House, *, told: Callable[[str], None] = lambda text: None,
+                 conversations: Conversations | None = None) -> None:
+        self._settings, self._house, self._told, self._conversations = settings, house, told, conversations
         self._device = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="edgevoice-http", daemon=True)
         self._ending = asyncio.Event()
-        self._rows: collections.deque[dict[str, Any]] = collections.deque()
-        self._draining = False
+        self._rows = Rows(self._put, self._loop)
         self._replies: collections.deque[ReplyStream] = collections.deque(maxlen=8)
         self._replied = asyncio.Event()
         self._looked = 0.0, dict[str, Any]()
@@ -68,11 +67,9 @@ class HttpEdge:
         """why nothing is served"""
         self.port = 0
         """where it is served; 0 for not yet or not at all"""
-        self.overrun = 0
-        """rows that found the queue full"""
 
     def start(self) -> None:
-        self._house.listen_to(self._on_row)
+        self._house.listen_to(self._rows.put)
         self._house.listen_replies(self._on_reply)
         self._thread.start()
 
@@ -86,24 +83,10 @@ class HttpEdge:
     def health(self) -> tuple[dict[str, Any], list[Alert]]:
         """How the edge itself does.  Any thread."""
         server = self._server
-        facts = {"serving": bool(self.port), "port": self.port, "problem": self.problem, "rows_lost": self.overrun,
+        facts = {"serving": bool(self.port), "port": self.port, "problem": self.problem, "rows_lost": self._rows.overrun,
                  "connections": server.connections if server else 0, "requests": server.requests if server else 0,
                  "streams": server.streams.clients if server else 0, "refused": dict(server.refused) if server else {}}
         return facts, [Alert("http_not_served", self.problem)] if self.problem else []
-
-    # Any thread.
-
-    def _on_row(self, row: dict[str, Any]) -> None:
-        if row["event"] not in events.EVENTS:
-            return
-        if len(self._rows) >= ROWS:
-            self.overrun += 1
-            return
-        self._rows.append(row)
-        if not self._draining:
-            self._draining = True
-            with contextlib.suppress(RuntimeError):  # the edge has ended
-                self._loop.call_soon_threadsafe(self._drain)
 
     # The device's loop.
 
@@ -195,14 +178,10 @@ class HttpEdge:
         """Have it done on the device's loop, to its end, also if whoever asked goes away."""
         return await asyncio.shield(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._device)))
 
-    def _drain(self) -> None:
-        self._draining = False
-        offset = time.time() - time.monotonic()
-        while self._rows:
-            row = self._rows.popleft()
-            if self._server is not None:
-                self._server.feed.put(row, row["t"] + offset)
-                self._server.streams.put(row, row["t"] + offset)
+    def _put(self, row: Mapping[str, Any], time_s: float) -> None:
+        if self._server is not None:
+            self._server.feed.put(row, time_s)
+            self._server.streams.put(row, time_s)
 
     def _replied_here(self, stream: ReplyStream) -> None:
         if self._server is not None:
@@ -236,7 +215,8 @@ class HttpEdge:
         if settings.cert_file:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(settings.cert_file, settings.key_file)
-        server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts))
+        server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts),
+                        conversations=self._conversations)
         runner = web.AppRunner(server.app, handler_cancellation=True, access_log=None, handle_signals=False, keepalive_timeout=BODY_S,
                                shutdown_timeout=0.5, max_line_size=MOST_BYTES, max_field_size=MOST_BYTES)
         await runner.setup()

@@ -23,6 +23,7 @@ from aiohttp import WSMsgType, web
 from edgevoice.adapters.house import Failed
 from edgevoice.adapters.http import wire
 from edgevoice.adapters.http.asked import Asked
+from edgevoice.adapters.http.talk import Talk
 from edgevoice.adapters.http.view import View
 from edgevoice.adapters.limits import Bucket
 from edgevoice.adapters.verbs import CONTROL, Refused
@@ -68,6 +69,7 @@ class Listener:
         self._wake = asyncio.Event()
         self._answers: list[bytes] = []
         self._device: View | None = None
+        self._own = Talk(streams, self._answer, self._wake.set)
         self._tasks: set[asyncio.Task[None]] = set()
         per_s = streams.settings.requests_per_s
         self._texts, self._stops = Bucket(per_s), Bucket(5 * per_s)
@@ -75,6 +77,7 @@ class Listener:
         self._told_wrong = Bucket(1.0)
         self._wrong = 0
         self._ping = 0, 0.0
+        self._rtt_s: float | None = None
         self._heard_at = time.monotonic()
         self._answering = 0
 
@@ -145,6 +148,7 @@ class Listener:
         if self._device is not None:
             self._device.source.wakes.discard(self._wake.set)
             self._device.close()
+        self._own.leave()
 
     async def _close(self, closed: Closed | None) -> None:
         with contextlib.suppress(Exception):
@@ -169,16 +173,17 @@ class Listener:
             now = time.monotonic()
             self._ping_now_and_then(now)
             answers, self._answers = self._answers, []
-            texts = answers + self._device.text()
+            views = [view for view in (self._device, self._own.view) if view is not None]
+            texts = [*answers, *(text for view in views for text in view.text())]
             for text in texts:
                 await self._send(text, WSMsgType.TEXT)
             behind_since = (behind_since or now) if texts else None
             if behind_since is not None and now - behind_since > STALL_S:
                 raise Closed("slow", f"it has been behind for {STALL_S:g} s")
-            sound = self._device.sound(now)
-            if sound is not None:
+            sounds = [sound for view in views if (sound := view.sound(now)) is not None]
+            for sound in sounds:
                 await self._send(sound, WSMsgType.BINARY)
-            elif not texts and not self._answers:
+            if not sounds and not texts and not self._answers:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await self._wake.wait()
@@ -219,7 +224,7 @@ class Listener:
                 elif came.type is WSMsgType.BINARY:
                     if not self._sounds.take(now):
                         raise Refused("too_many", f"more than {SOUNDS_A_SECOND} messages of sound a second")
-                    self._hear(wire.sound(came.data))
+                    self._own.hear(wire.sound(came.data))
                 self._wrong = 0
             except (Refused, Failed) as error:
                 self._refuse(error.reason, str(error), id, now)
@@ -243,25 +248,37 @@ class Listener:
                 self._subscribe(self._device, said)
             case "ask":
                 self._want("speak")
-                self._start(self._ask(said), said.get("id", ""))
+                self._start(self._ask(said, self._view(said)), said.get("id", ""))
             case "do":
-                self._want(self._streams.scope(said["verb"]))
+                self._want("speak" if said.get("where") == "mine" else self._streams.scope(said["verb"]))
                 self._start(self._command(said), said.get("id", ""), at_once=said["verb"] in CONTROL)
+            case "talk":
+                self._want("speak")
+                self._start(self._own.talk(said), "")
             case "buffer":
-                self._device.pace.buffer(said["full"], now)
+                for view in (self._device, self._own.view):
+                    if view is not None:
+                        view.pace.buffer(said["full"], now)
                 self._wake.set()
             case "played":
-                rtt_s = self._device.rtt_s or 0.0
-                self._device.played(said["generation"], now - said.get("late_ms", 0.0) / 1000 - rtt_s / 2)
+                view = self._view(said)
+                view.played(said["generation"], now - said.get("late_ms", 0.0) / 1000 - (self._rtt_s or 0.0) / 2)
             case "pong":
                 number, at = self._ping
                 if said["n"] == number:
-                    self._device.rtt_s = now - at
-            case "talk":
-                self._want("speak")
-                raise Refused("unavailable", "there are no conversations of a client's own")
+                    self._rtt_s = now - at
+                    for view in (self._device, self._own.view):
+                        if view is not None:
+                            view.rtt_s = self._rtt_s
             case _:
-                raise Refused("unavailable", f"{kind} is not for now")
+                raise Refused("late", f"{kind} comes first, and once")
+
+    def _view(self, said: dict[str, Any]) -> View:
+        """Of the conversation that a message is about."""
+        view = self._device if said.get("where") != "mine" else self._own.view
+        if view is None:
+            raise Refused("unavailable", "no conversation of its own is open: talk first")
+        return view
 
     def _subscribe(self, view: View, said: dict[str, Any]) -> None:
         self._want("listen")
@@ -279,9 +296,6 @@ class Listener:
             view.source.look()
         self._answer(wire.message("subscribed", events=view.events is not None, replies=view.replies, state=view.state,
                                   waterfall=view.waterfall, sound=view.pace.quality))
-
-    def _hear(self, piece: wire.Piece) -> None:
-        raise Refused("unavailable", "no conversation of its own is open: talk first")
 
     def _start(self, work: Coroutine[Any, Any, None], id: str, *, at_once: bool = False) -> None:
         if self._answering >= MOST_TASKS and not at_once:
@@ -308,17 +322,16 @@ class Listener:
         verb, id = said["verb"], said.get("id", "")
         facts: dict[str, Any] = {"verb": verb, **({"id": id} if id else {})}
         try:
-            data = await self._streams.do(verb, said.get("arguments", {}))
+            data = await self._streams.do(verb, said.get("arguments", {}), self._own.private if said.get("where") == "mine" else None)
         except (Refused, Failed) as error:
             self._streams.refused[error.reason] += 1
             self._answer(wire.message("done", **facts, ok=False, reason=error.reason, message=str(error)[:500]))
         else:
             self._answer(wire.message("done", **facts, ok=True, data=data))
 
-    async def _ask(self, said: dict[str, Any]) -> None:
+    async def _ask(self, said: dict[str, Any], view: View) -> None:
         """Have it answered, or follow the answer that there is; its frames come by the view."""
-        view, streams = self._device, self._streams
-        assert view is not None
+        streams = self._streams
         id = said.get("id") or secrets.token_urlsafe(12)
         asked = streams.question(id, said["text"], keep=said.get("keep", False))
         after = said.get("after", -1)
@@ -329,7 +342,8 @@ class Listener:
             view.own[id] = asked, after
         try:
             with asked.waiting():
-                streams.begin(asked, patient=not said.get("now", False), mine=self)
+                private = None if view is self._device else self._own.private
+                streams.begin(asked, patient=not said.get("now", False), mine=self, private=private)
                 await self._tell_waiting(asked)
                 stream = await asyncio.shield(asked.stream)
                 if not fresh or view.own.pop(id, None) is not None:  # otherwise the view has seen it begin

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from edgevoice.adapters import metrics
-from edgevoice.adapters.house import Failed
+from edgevoice.adapters.house import Conversations, Failed
 from edgevoice.adapters.http import commands
 from edgevoice.adapters.http.asked import Asked, Questions
 from edgevoice.adapters.http.commands import COMMANDS
@@ -57,7 +57,7 @@ class Server:
     """On the edge's loop alone."""
 
     def __init__(self, settings: HttpSettings, edge: HttpEdge, tokens: Tokens, peers: Peers, hosts: Hosts,
-                 groups: Iterable[Group] = ()) -> None:
+                 groups: Iterable[Group] = (), conversations: Conversations | None = None) -> None:
         self._settings, self._edge, self._tokens, self._peers, self._hosts = settings, edge, tokens, peers, hosts
         boot = secrets.token_hex(4)
         self.feed = Feed(words=settings.words, boot=boot)
@@ -65,7 +65,8 @@ class Server:
         self.refused: collections.Counter[str] = collections.Counter()
         """by reason"""
         self._questions = Questions()
-        self.streams = Streams(settings, edge, partial(allowed, tokens, peers), self._questions, self.refused, boot)
+        self.streams = Streams(settings, edge, partial(allowed, tokens, peers), self._questions, self.refused, boot,
+                               conversations)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._live: dict[Any, float] = {}
@@ -82,7 +83,7 @@ class Server:
         return (Route("GET", "/health", "listen", self._health), Route("GET", "/metrics", "listen", self._metrics),
                 Route("GET", "/v1/state", "listen", self._state), Route("GET", "/v1/events", "listen", self._events),
                 Route("POST", "/v1/ask", "speak", self._ask), Route("GET", "/v1/replies/{id}", "speak", self._reply),
-                Route("POST", "/v1/cmd/{verb}", "", self._command), Route("GET", "/v1/stream", None, self.streams.open))
+                Route("POST", "/v1/cmd/{verb}", "", self._command), *self.streams.routes())
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -37,16 +37,17 @@ ID: Schema = {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A
 _WHERE: Schema = {"enum": ["device", "mine"]}
 _FLAG: Schema = {"type": "boolean"}
 _PLACE: Schema = {"type": "string", "maxLength": 40}
+_AFTER: Schema = {"type": "object", "properties": {"event": _PLACE, "frame": _PLACE}}
 _SEQ: Schema = {"type": "integer", "minimum": -1, "maximum": MOST}
 _TYPES: Mapping[str, tuple[Mapping[str, Schema], tuple[str, ...]]] = {
     "hello": ({"version": COUNT, "token": {"type": "string", "maxLength": 512}}, ("version",)),
     "subscribe": ({"events": _FLAG, "replies": _FLAG, "state": _FLAG, "waterfall": _FLAG, "sound": {"enum": ["full", "low", "none"]},
-                   "after": {"type": "object", "properties": {"event": _PLACE, "frame": _PLACE}}}, ()),
+                   "after": _AFTER}, ()),
     "ask": ({"text": {"type": "string", "minLength": 1, "maxLength": 2000}, "id": ID, "keep": _FLAG, "now": _FLAG, "after": _SEQ,
              "where": _WHERE}, ("text",)),
     "do": ({"verb": {"type": "string", "maxLength": 40}, "id": {"type": "string", "maxLength": 64}, "where": _WHERE}, ("verb",)),
     "talk": ({"on": _FLAG, "end": _FLAG, "rate": {"type": "integer", "minimum": MICROPHONE_RATES[0], "maximum": MICROPHONE_RATES[1]},
-              "echo": _FLAG, "conversation": ID}, ("on",)),
+              "echo": _FLAG, "conversation": ID, "after": _AFTER}, ("on",)),
     "buffer": ({"full": _FLAG}, ("full",)),
     "played": ({"generation": COUNT, "late_ms": {"type": "number", "minimum": 0, "maximum": 60_000}, "where": _WHERE}, ("generation",)),
     "pong": ({"n": COUNT}, ("n",)),
