@@ -38,6 +38,7 @@ test: lint
 	$(run) $(python) -m pytest -m "not slow"
 
 test-all: lint
+	scripts/system.sh all
 	$(run) $(python) -m pytest
 	$(run) $(python) -m tests.soak
 

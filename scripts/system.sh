@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages are there; asks for root only if one is missing.
-# Usage: scripts/system.sh [base|test]
+# Usage: scripts/system.sh [base|test|all]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
-groups='^base$'; [ "${1:-base}" = test ] && groups='^(base|test)$'
+case "${1:-base}" in all) groups='^(base|test|all)$' ;; test) groups='^(base|test)$' ;; *) groups='^base$' ;; esac
 wanted=$(awk -v groups="$groups" '!/^#/ && $2 ~ groups {print $1}' scripts/system-packages.txt)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then

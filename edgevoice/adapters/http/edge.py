@@ -25,6 +25,7 @@ from aiohttp import web
 from edgevoice.adapters.house import Conversations, Failed, House
 from edgevoice.adapters.http.asked import Asked
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
+from edgevoice.adapters.http.pages import Pages
 from edgevoice.adapters.http.rows import Rows
 from edgevoice.adapters.http.server import BODY_S, Server
 from edgevoice.adapters.verbs import MOST_BYTES
@@ -216,7 +217,7 @@ class HttpEdge:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(settings.cert_file, settings.key_file)
         server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts),
-                        conversations=self._conversations)
+                        conversations=self._conversations, groups=(Pages(),))
         runner = web.AppRunner(server.app, handler_cancellation=True, access_log=None, handle_signals=False, keepalive_timeout=BODY_S,
                                shutdown_timeout=0.5, max_line_size=MOST_BYTES, max_field_size=MOST_BYTES)
         await runner.setup()

@@ -290,4 +290,5 @@ def _json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 async def _headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    own = {name: response.headers[name] for name in ("Cache-Control", "Content-Security-Policy") if name in response.headers}
+    response.headers.update({**_HEADERS, **own})
