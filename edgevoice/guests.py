@@ -45,8 +45,10 @@ Int16 = NDArray[np.int16]
 
 NICER = 10
 """than the device's own conversation: a tenth of its share where both want the processor"""
-STOP_S = 4.0
+STOP_S = 2.0
 """for a conversation to end"""
+LOOK_S = 0.05
+"""between two looks whether one that ends has ended"""
 
 
 def of_guest(settings: Settings, *, echo: bool) -> Settings:
@@ -78,6 +80,9 @@ class Guests:
     async def open(self, *, echo: bool, told: Callable[[dict[str, Any]], None], replied: Callable[[ReplyStream], None],
                    sounded: Callable[[int, Int16], None]) -> Guest:
         self._loop = asyncio.get_running_loop()
+        last = time.monotonic() + STOP_S
+        while len(self._open) >= self.most and any(guest.ending for guest in self._open) and time.monotonic() < last:
+            await asyncio.sleep(LOOK_S)
         if len(self._open) >= self.most:
             raise Failed("busy", f"there may be {self.most} at once (http.conversations)")
         if self._dropping is not None:
@@ -96,13 +101,15 @@ class Guests:
         return guest
 
     async def close(self) -> None:
+        """End them all; an engine that hangs is left to the end of the process."""
         guests = tuple(self._open)
         for guest in guests:
             guest.close()
-        if guests:
-            await asyncio.gather(*(asyncio.to_thread(guest.join) for guest in guests))
-            await asyncio.sleep(0)
-        self._drop()
+        await asyncio.gather(*(asyncio.to_thread(guest.join) for guest in guests))
+        await asyncio.sleep(0)  # so that their engines are here
+        spare, self._spare = self._spare, []
+        for engines in spare:
+            await asyncio.to_thread(engines.close)
 
     def _ended(self, guest: Guest, engines: Engines | None) -> None:
         """On the guest's thread, the last that it does."""
@@ -138,6 +145,7 @@ class Guest:
         self._told, self._replied, self._sounded, self._ended = told, replied, sounded, ended
         self.begun: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.rate = settings.audio.rate
+        self.ending = False
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._session: Session | None = None
@@ -188,6 +196,7 @@ class Guest:
         return {} if self._device is None else self._device.counts
 
     def close(self) -> None:
+        self.ending = True
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._over.set)
 

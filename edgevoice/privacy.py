@@ -99,7 +99,8 @@ def _http(settings: Settings) -> Kept:
     http = settings.http
     if not http.enabled:
         return Kept("HTTP", "nowhere", "it is not served", "not kept", "nothing", False, "http.enabled")
-    told = "what is said and answered" if http.words else "what is asked there and its answer; of the rest times and lengths"
+    told = "what is said and answered, and the loudspeaker's sound" if http.words else \
+        "what is asked or spoken there and its answer; of the rest times and lengths"
     return Kept("HTTP", "network", f"whoever may connect to {http.address}, port {http.port}", "nothing is kept for them", told, True,
                 "http.enabled, http.words, http.token_file")
 

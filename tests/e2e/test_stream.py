@@ -77,6 +77,7 @@ def test_a_reply_is_whole_through_many_cuts(settings: Settings, engines: Engines
     asyncio.run(act())
 
 
+@pytest.mark.slow
 def test_a_question_into_a_clients_microphone_is_answered_aloud_and_speech_over_it_ends_it(
         settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     question = clearly(engines, "What is a good name for a dog?", SPEECH_RATE)

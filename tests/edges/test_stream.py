@@ -263,7 +263,7 @@ def test_slow_and_dead_clients_get_less_are_sent_away_and_slow_nobody(monkeypatc
 
 def test_low_sound_is_the_same_sound_in_a_quarter_of_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
-        async with house(monkeypatch, script=words("All is well here.")) as home, streaming(
+        async with house(monkeypatch, script=words("All is well here."), words=True) as home, streaming(
                 home.web, events=True, sound="full") as full, streaming(home.web, sound="low") as low:
             await full.say("ask", id="question-1", text="Who was Ada?")
             await full.until(lambda: full.events("playback_end"))
@@ -294,6 +294,27 @@ def plain(codes: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtyp
     bits = (~codes).astype(np.int32) & 0xFF
     magnitude = (((bits & 0x0F) << 3) + 132 << (bits >> 4 & 7)) - 132
     return np.where(bits & 0x80, -magnitude, magnitude).astype(float)
+
+
+def test_where_words_stay_on_the_device_its_voice_does_too_but_for_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act() -> None:
+        async with house(monkeypatch, script=words("All is well here.")) as home, streaming(
+                home.web, events=True, replies=True, sound="full") as other, streaming(home.web, events=True, sound="full") as client:
+            for text in ("The kettle boils.", "It boils over."):
+                await client.say("do", id="say", verb="say", arguments={"text": text})
+                await client.until(lambda: client.events("playback_end"))
+                assert not client.pieces
+                client.messages.clear()
+                await client.say("ask", id=f"question-{len(text)}", text="Who was Ada?")
+                await client.until(lambda: client.events("playback_end"))
+                await asyncio.sleep(0.1)
+                span = [home.made.find(event)[-1]["sample"] for event in ("playback_first_sample", "playback_end")]
+                assert client.pieces[0][3] == span[0] and abs(client.pieces[-1][3] + len(client.pieces[-1][4]) // 2 - span[1]) <= 320
+                client.messages.clear()
+                client.pieces.clear()
+            assert not other.pieces and not other.of("frame") and other.events("playback_end")
+
+    asyncio.run(act())
 
 
 def test_clients_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

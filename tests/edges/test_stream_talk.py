@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,6 +69,9 @@ def test_a_question_is_spoken_and_answered_and_nobody_else_hears_of_it(monkeypat
     async def act() -> None:
         async with home_of(monkeypatch) as (home, _), streaming(home.web, events=True, replies=True, sound="full") as other, streaming(
                 home.web) as client, talking(client, 48_000) as (microphone, _):
+            names = {"edgevoice-guest", "edgevoice-ears", "edgevoice-brain", "edgevoice-mouth"}
+            nice = [os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threading.enumerate() if thread.name in names]
+            assert sorted(nice) == [0, 0, 0, 10, 10, 10, 10], "the device's own conversation comes first"
             microphone.say(loud(1.2, 48_000))
             await client.until(lambda: client.events("stt_partial", where="mine"))
             await client.until(lambda: client.events("playback_end", where="mine"))
@@ -198,8 +203,10 @@ def test_sound_that_is_late_lost_twice_there_or_nonsense_breaks_nothing(monkeypa
                 await asyncio.sleep(0.02)
             await client.until(lambda: client.events("stt_final"))
             assert client.events("stt_final")[0]["text"] == "who was ada lovelace then"
+            await client.microphone(len(order), 0, said[:piece])
+            await until(lambda: home.made.http._conversations.health()["late"])
             counts = home.made.http._conversations.health()
-            assert counts["reordered"] > 5 and counts["concealed"] > 0 and counts["late"] > 0
+            assert counts["reordered"] > 5 and counts["concealed"] > 0
             for data in (b"", b"\x03", HEADER.pack(1, 0, 0, 0, 0) + bytes(2), HEADER.pack(3, 1, 0, 0, 0) + bytes(2),
                          HEADER.pack(3, 0, 0, 0, 0) + b"x",
                          HEADER.pack(3, 0, 0, 0, 2 ** 64 - 1) + bytes(320), HEADER.pack(3, 0, 0, 0, 0)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ class Source:
 
     def __init__(self, where: Mapping[str, str], rate: int, *, boot: str, words: bool, look: Callable[[], Awaitable[dict[str, Any]]],
                  timing: Callable[[int], Awaitable[dict[str, Any] | None]]) -> None:
-        self.where, self.rate = where, rate
+        self.where, self.rate, self.words = where, rate, words
         self.events = Feed(words=words, boot=boot, made=self._made)
         self.sound = Sound(rate, self.tell)
         self.tales: collections.deque[Tale] = collections.deque(maxlen=REPLIES)
@@ -84,6 +85,8 @@ class Source:
         """that there were"""
         self.first: tuple[int, int] = (0, 0)
         """generation that sounded last, and the device frame of its first sound"""
+        self._spans: dict[int, tuple[int, float]] = {}
+        """device frames at which generations began and ceased to sound"""
         self.began: list[Callable[[Tale], None]] = []
         """called with each reply"""
         self.timed: list[Callable[[dict[str, Any]], None]] = []
@@ -103,6 +106,11 @@ class Source:
         event = row["event"]
         if event == "playback_first_sample":
             self.first = row["generation"], row["sample"]
+            self._spans[row["generation"]] = row["sample"], math.inf
+            while len(self._spans) > REPLIES:
+                del self._spans[next(iter(self._spans))]
+        if event in TIMED and row.get("generation") in self._spans:
+            self._spans[row["generation"]] = self._spans[row["generation"]][0], row["sample"]
         if event in CHANGING:
             self.look()
         if event in TIMED and self.timed and row.get("turn"):
@@ -114,6 +122,10 @@ class Source:
         self.tales.append(tale)
         for began in tuple(self.began):
             began(tale)
+
+    def sounding(self, begin: float, end: float) -> int:
+        """The generation that sounds in all of these device frames; 0 for none."""
+        return next((generation for generation, (first, last) in self._spans.items() if first <= begin and end <= last), 0)
 
     def tale(self, stream: ReplyStream) -> Tale:
         """Of a stream that may be older than those that are kept."""

@@ -1,6 +1,7 @@
 """Where one listener is in one conversation: a set of numbers, and from them what he has not seen yet.
 
-Law: nothing is queued for him.  Text comes first, sound only when no text waits; sound that he did not take in time is gone.
+Laws: nothing is queued for him.  Text comes first, sound only when no text waits; sound that he did not take in time is gone.  What the
+device says is words, spoken or written: where the settings keep those on the device, he gets of either only the answers to what he asked.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class View:
         self._states = 0
         self._quality: Sounds = "none"
         self._sound = self._number = 0
+        self._mine: dict[int, float] = {}
+        """generations that answered this listener, and so may be heard by him whatever the settings say of words"""
         self._sent: dict[int, float] = {}
         self._played: dict[int, float] = {}
         source.began.append(self._begun)
@@ -66,6 +69,7 @@ class View:
             place = self._places[generation] = _Place(tale, after + 1)
         if asked is not None and not place.id:
             place.id = asked.id
+            _remember(self._mine, generation, 0.0)
             place.waiting.enter_context(asked.waiting())
             self._notes.append(message("asked", **self.source.where, id=asked.id, ok=True, turn=tale.stream.turn, generation=generation))
 
@@ -107,8 +111,11 @@ class View:
         heard, self._sound = source.sound.after(quality, self._sound)
         if heard is None:
             return None
+        unit = source.rate / heard.rate
+        if not source.words and source.sounding(heard.sample * unit, (heard.sample + heard.frames) * unit - unit) not in self._mine:
+            return None
         generation, sample = source.first
-        if generation and generation not in self._sent and (heard.sample + heard.frames) * source.rate > sample * heard.rate:
+        if generation and generation not in self._sent and (heard.sample + heard.frames) * unit > sample:
             _remember(self._sent, generation, now)
         self._number += 1
         return pack(self._what, heard.format, self._number - 1, heard.sample, heard.data)
