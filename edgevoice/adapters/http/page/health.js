@@ -46,7 +46,7 @@ export class Health {
   }
 
   _show(health) {
-    this._summary.textContent = health.ok && !health.alerts.length ? "All is well." : health.summary;
+    this._summary.textContent = !health.ok ? "Something is wrong." : health.alerts.length ? "It works. Worth knowing:" : "All is well.";
     this._summary.dataset.ok = health.ok;
     this._alerts.replaceChildren(...health.alerts.map((alert) => element("li", { class: alert.severe ? "severe" : "", text: alert.text })));
     byId("tab-health").toggleAttribute("data-alert", !health.ok);

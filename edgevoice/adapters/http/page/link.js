@@ -19,7 +19,7 @@ export class Link {
     this._listeners = new Map();
     this._asked = new Map(); // id: { text, where, seq } of questions whose answers are not whole
     this._doing = new Map(); // id: resolve
-    this._place = {};
+    this._places = { device: {}, mine: {} }; // the last event and frame seen of each conversation
     this._boot = "";
     this._wait = FIRST_WAIT_MS;
     this._count = 0;
@@ -93,6 +93,15 @@ export class Link {
     this.send({ type: "subscribe", sound });
   }
 
+  // Where one was in a conversation, as a message tells it.
+  after(where) {
+    return Object.keys(this._places[where]).length ? { after: this._places[where] } : {};
+  }
+
+  forget(where) {
+    this._places[where] = {};
+  }
+
   _id() {
     this._count += 1;
     return `page-${this._session}-${this._count}`;
@@ -116,7 +125,7 @@ export class Link {
     const { type, where } = message;
     if (type === "ping") return void this.send({ type: "pong", n: message.n });
     if (type === "welcome") return this._begin(message);
-    if (type === "event" && where !== "mine" && message.event.id) this._place.event = message.event.id;
+    if (type === "event" && message.event.id) this._places[where ?? "device"].event = message.event.id;
     if (type === "frame") this._follow(message);
     if (type === "asked" && message.ok === false) this._asked.delete(message.id);
     if (type === "done") this._did(message.id, message);
@@ -133,18 +142,19 @@ export class Link {
     this._wait = FIRST_WAIT_MS;
     if (welcome.boot !== this._boot) {
       this._boot = welcome.boot;
-      this._place = {};
+      this.forget("device");
+      this.forget("mine");
     }
-    const after = Object.keys(this._place).length ? { after: this._place } : {};
     if (this.may("listen")) {
-      this.send({ type: "subscribe", events: true, replies: true, state: true, waterfall: true, sound: this.sound, ...after });
+      this.send({ type: "subscribe", events: true, replies: true, state: true, waterfall: true, sound: this.sound,
+        ...this.after("device") });
     }
     for (const id of this._asked.keys()) this._sendQuestion(id);
     this._tell("up", welcome);
   }
 
   _follow(frame) {
-    if (frame.where !== "mine") this._place.frame = `${frame.generation}-${frame.seq}`;
+    this._places[frame.where ?? "device"].frame = `${frame.generation}-${frame.seq}`;
     const asked = this._asked.get(frame.id);
     if (!asked) return;
     asked.seq = frame.seq;

@@ -42,8 +42,8 @@ function show() {
   field.disabled = !link.may("speak");
   field.placeholder = !up ? "Not connected" : link.may("speak") ? "Ask something" : "This token may not ask";
   byId("send").disabled = !link.may("speak") || !field.value.trim();
-  byId("stop").disabled = !link.may("control") && !mine;
-  document.body.toggleAttribute("data-busy", up && (BUSY.has(state) || BUSY.has(device?.state)));
+  byId("stop").disabled = !link.may("control") && !states.mine;
+  document.body.toggleAttribute("data-busy", up && ([device, states.mine].some((each) => BUSY.has(each?.state))));
   for (const id of ["mute", "volume"]) byId(id).disabled = !link.may("control");
   byId("hear").disabled = !link.may("listen");
   const muted = device?.muted ?? false;
@@ -65,8 +65,8 @@ link.on("state", ({ state, where }) => {
   states[where ?? "device"] = state;
   show();
 });
-link.on("error", ({ id, message, reason, fatal }) => {
-  if (!id && !(fatal && reason === "token")) notice(message);
+link.on("error", ({ id, message, reason, fatal, handled }) => {
+  if (!id && !handled && !(fatal && reason === "token")) notice(message);
 });
 
 async function act(verb, args, where) {
@@ -104,8 +104,8 @@ byId("examples").append(...EXAMPLES.map((text) => element("button", { type: "but
 
 function stop() {
   player.silence(DEAF_MS);
-  if (microphone.on) act("stop", {}, "mine");
-  if (link.may("control")) act("stop");
+  if (BUSY.has(states.mine?.state)) act("stop", {}, "mine"); // the room's own conversation is another one, and goes on
+  else if (link.may("control")) act("stop");
 }
 byId("stop").addEventListener("click", stop);
 document.addEventListener("keydown", (event) => {

@@ -178,7 +178,7 @@ export class Markdown {
   _link(last) {
     const whole = /^\[([^\][\n]{1,300})\]\(\s*<?([^\s<>()]{1,400})>?\s*\)/.exec(this._waiting);
     if (whole) {
-      const [all, name, address] = whole, to = safe(address);
+      const [all, name, address] = whole, to = this._before === "!" ? null : safe(address); // an image is nothing to be loaded
       if (to) this._place().append(anchor(name, to));
       else this._text(all);
       return this._skip(all.length, ")");

@@ -5,10 +5,10 @@ import { byId, element, whole } from "./dom.js";
 const MOST = 40; // answers that can be looked at
 const LABELS = {
   speech_end_detected: "End of speech seen", endpoint: "Wait for more", stt_final: "Final text", llm_first_token: "First token",
-  tts_chunk: "First clause", tts_first_chunk: "First sound made", playback_first_sample: "Loudspeaker" };
+  tts_chunk: "First clause", tts_first_chunk: "First sound made", playback_first_sample: "Loudspeaker", played: "Heard in this browser" };
 const HUE = {
   speech_end_detected: "vad", endpoint: "wait", stt_final: "user", llm_first_token: "think", tts_chunk: "think-soft", tts_first_chunk: "voice",
-  playback_first_sample: "out" };
+  playback_first_sample: "out", played: "faint" };
 const ORIGINS = { speech_end: "after your last sound", endpoint: "after the question", first_event: "after the question" };
 
 export class Timing {
@@ -44,31 +44,28 @@ export class Timing {
       return this._root.replaceChildren(element("h2", { text: "Where the time goes" }),
         element("p", { class: "quiet", text: "After each answer you see here what it waited for, from the last sound of your question to the first sound of the answer." }));
     }
-    const parts = stages(timing.stages), end = timing.stages.playback_first_sample ?? parts.at(-1)?.b ?? 0;
-    const client = timing.client ?? {}, longest = Math.max(1, end, client.played_ms ?? 0);
+    const client = timing.client ?? {}, parts = stages({ ...timing.stages, played: client.played_ms }), end = timing.stages.playback_first_sample ?? parts.at(-1)?.b ?? 0;
+    const longest = Math.max(1, ...parts.map((part) => part.b));
     const step = (by, name, sign) => element("button", { type: "button", class: "step", "data-step": by, "aria-label": name, text: sign,
       disabled: !this._known[at + by], onclick: () => this._step(by) });
     this._root.replaceChildren(
-      element("div", { class: "panel-head" }, element("h2", { text: `Turn ${timing.turn}` }),
+      element("div", { class: "panel-head" }, element("h2", {}, `Turn ${timing.turn}`, element("small", { text: timing.where === "mine" ? "through this browser" : "" })),
         element("span", { class: "steps" }, step(-1, "The answer before", "‹"), step(1, "The next answer", "›"))),
       element("p", { class: "figure" }, element("strong", { text: whole(end) }), " ms",
         element("span", { text: `to the first sound, ${ORIGINS[timing.origin] ?? ""}` })),
-      table(parts, longest), this._client(client, longest),
+      table(parts, longest), away(client),
       element("p", { class: "quiet", text: timing.reply_s ? `The answer was ${timing.reply_s.toFixed(1)} s long.` : "" }));
-  }
-
-  _client(client, longest) {
-    const rows = [["sent_ms", "Sent to this page"], ["played_ms", "Heard at this page"]].filter(([name]) => client[name] !== undefined);
-    const facts = element("dl", { class: "facts" });
-    for (const [name, label] of rows) facts.append(element("div", {}, element("dt", { text: label }), element("dd", { text: `${whole(client[name])} ms` })));
-    if (client.rtt_ms !== undefined) {
-      facts.append(element("div", {}, element("dt", { text: "Round trip to this page" }), element("dd", { text: `${client.rtt_ms.toFixed(1)} ms` })));
-    }
-    return facts;
   }
 }
 
 const keyOf = (timing) => `${timing.where ?? "device"}:${timing.turn}:${timing.generation}`;
+
+// How far away this page is.
+function away(client) {
+  const rows = [["sent_ms", "First sound sent to this browser", 0], ["rtt_ms", "Round trip to this browser", 1]];
+  return element("dl", { class: "facts" }, ...rows.filter(([name]) => client[name] !== undefined).map(([name, label, digits]) =>
+    element("div", {}, element("dt", { text: label }), element("dd", { text: `${client[name].toLocaleString("en", { maximumFractionDigits: digits })} ms` }))));
+}
 
 // Each from where the ones before it had ended: what is done while something else is waited for costs nothing.
 function stages(reached) {
