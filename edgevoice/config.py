@@ -92,14 +92,33 @@ class _Reading:
         self.problems.append(Problem(self.file, line, key, value, wrong, right))
 
 
-def read(path: Path) -> tuple[Settings, list[Problem]]:
-    """What the file sets, as far as it is right, defaults elsewhere; and every mistake in it, in the order of its lines."""
+def read(path: Path, over: Path | None = None) -> tuple[Settings, list[Problem]]:
+    """What the file sets, as far as it is right, defaults elsewhere; and every mistake in it, in the order of its lines.  ``over``: a
+    second file, whose keys count instead of the first one's."""
+    readings = [_gathered(file) for file in (path, over) if file is not None]
+    return _judged(readings)
+
+
+def load_over(path: Path | None, over: Path) -> Settings:
+    """As ``load`` of ``path``, or of the defaults, with the keys of ``over`` instead of its own."""
+    settings, problems = read(path, over) if path is not None else read(over)
+    refuse(problems)
+    return settings
+
+
+def keys_of(path: Path) -> dict[str, Any]:
+    """``section.key`` of what the file sets, as far as it is right, and to what."""
+    reading = _gathered(path)
+    return {f"{section}.{name}": value for section, values in reading.values.items() for name, value in values.items()}
+
+
+def _gathered(path: Path) -> _Reading:
+    """What a file says, key by key."""
     text = _text(path)
-    return (Settings(), [text]) if isinstance(text, Problem) else _read_text(str(path), text)
+    return _Reading(str(path), {}, {}, [text]) if isinstance(text, Problem) else _gathered_text(str(path), text)
 
 
-def _read_text(file: str, text: str) -> tuple[Settings, list[Problem]]:
-    """What ``text`` sets, as far as it is right, and what is wrong with it."""
+def _gathered_text(file: str, text: str) -> _Reading:
     reading = _Reading(file, {name: {} for name in _sections()}, {}, [])
     for statement in statements(text):
         if len(statement.text.partition("=")[0]) > MAX_NAME:  # tomllib takes time by the square of the dots in a name
@@ -118,18 +137,28 @@ def _read_text(file: str, text: str) -> tuple[Settings, list[Problem]]:
             reading.complain(statement.line, "", None, f"too many brackets, in '{_short(statement.text)}'", "take them out")
     if not reading.problems:
         _complain_of_the_whole(reading, text)
-    settings = Settings(**{name: cls(**reading.values[name]) for name, cls in _sections().items()})
-    bad = {problem.key for problem in reading.problems}
-    for rule in RULES:
+    return reading
+
+
+def _judged(readings: Sequence[_Reading]) -> tuple[Settings, list[Problem]]:
+    """What they set together, the last first, as far as it is right, and what is wrong with it."""
+    values = {name: {key: value for reading in readings for key, value in reading.values.get(name, {}).items()} for name in _sections()}
+    settings = Settings(**{name: cls(**values[name]) for name, cls in _sections().items()})
+    bad = {problem.key for reading in readings for problem in reading.problems}
+    unread = any(problem.line == 0 for reading in readings for problem in reading.problems)
+    for rule in () if unread else RULES:
         if not bad.intersection(rule.keys) and rule.broken(settings):
             section, name = rule.keys[0].split(".")
-            value = as_toml(getattr(getattr(settings, section), name)) + ("" if rule.keys[0] in reading.lines else " (the default)")
-            line = next(reading.lines[key] for key in rule.keys if key in reading.lines)
-            reading.complain(line, rule.keys[0], value, rule.wrong(settings), rule.right(settings))
-    if len(reading.problems) >= PLAINLY_OTHER and not reading.lines:
-        wrong = f"is not a configuration file ({len(reading.problems)} lines of it mean nothing here)"
-        reading.problems[:] = [Problem(file, 0, "", None, wrong, _REMEDY)]
-    return settings, sorted(reading.problems, key=lambda problem: problem.line)
+            set_here = any(rule.keys[0] in reading.lines for reading in readings)
+            value = as_toml(getattr(getattr(settings, section), name)) + ("" if set_here else " (the default)")
+            at = next((reading, reading.lines[key]) for key in rule.keys for reading in reversed(readings) if key in reading.lines)
+            at[0].complain(at[1], rule.keys[0], value, rule.wrong(settings), rule.right(settings))
+    for reading in readings:
+        if len(reading.problems) >= PLAINLY_OTHER and not reading.lines:
+            wrong = f"is not a configuration file ({len(reading.problems)} lines of it mean nothing here)"
+            reading.problems[:] = [Problem(reading.file, 0, "", None, wrong, _REMEDY)]
+        reading.problems.sort(key=lambda problem: problem.line)
+    return settings, [problem for reading in readings for problem in reading.problems]
 
 
 def _complain_of_the_whole(reading: _Reading, text: str) -> None:

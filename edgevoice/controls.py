@@ -21,7 +21,7 @@ from edgevoice.adapters.house import Failed, Verb
 from edgevoice.dialog.machine import ASK_QUEUE, SAY_QUEUE
 from edgevoice.dialog.table import State
 from edgevoice.engines.exchange import ExchangeableWake
-from edgevoice.errors import EdgeVoiceError
+from edgevoice.errors import ConfigError, EdgeVoiceError
 from edgevoice.pipeline.health import HealthMeter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.session import Session
@@ -36,8 +36,8 @@ _POLICY: Mapping[str, str] = {
     "barge_in": "barge_in", "barge_in_words": "barge_in_words", "listen_timeout_s": "listen_timeout_s", "followup_s": "followup_s",
     "earcons": "earcons", "speculation_attempts": "speculations_a_turn"}
 """settings of [dialog], and what each is called in the machine's policy"""
-
-
+_READ_BY_OTHERS = frozenset({"update.public_keys", "update.compatible"})
+"""settings that are read when they are needed, by commands"""
 _IN_HEALTH = frozenset({"heat_and_power", "resources"})
 """checks whose figures every snapshot of health has"""
 
@@ -251,14 +251,18 @@ class Controls:
         return made
 
     async def _take(self, file: Path) -> dict[str, Any]:
-        """Read ``file`` and apply what can be."""
-        from edgevoice import config
-
+        """Read ``file`` and apply what can be; nothing, if anything in it is wrong."""
         self._names = self._profiles()
         try:
-            wanted = await asyncio.to_thread(config.load, file)
+            wanted = await asyncio.to_thread(_read, file)
+        except ConfigError as error:
+            raise Failed("failed", "; ".join(error.problems), error.problems) from error
         except EdgeVoiceError as error:
             raise Failed("failed", str(error)) from error
+        return await self.take(wanted)
+
+    async def take(self, wanted: Settings) -> dict[str, Any]:
+        """Apply of ``wanted`` what a running device can; the names of what was, and of what needs a restart."""
         old, applied, rest = self._settings, [], []
         sections = {field.name for field in dataclasses.fields(Settings)}
         different = [(section, field.name) for section in sections for field in dataclasses.fields(getattr(old, section))
@@ -273,7 +277,7 @@ class Controls:
                 self.volume({"volume": value, "channel": _VOLUMES[name]})
             elif section == "dialog" and name in _POLICY and not (name == "barge_in" and wanted.wake.enabled != old.wake.enabled):
                 self._session.machine.policy = dataclasses.replace(self._session.machine.policy, **cast(Any, {_POLICY[name]: value}))
-            elif not (section == "wake" and old.wake == wanted.wake):
+            elif f"{section}.{name}" not in _READ_BY_OTHERS and not (section == "wake" and old.wake == wanted.wake):
                 rest.append(f"{section}.{name}")
                 continue
             applied.append(f"{section}.{name}")
@@ -303,6 +307,17 @@ class Controls:
         """Something of ``state`` that no row of the trace tells of."""
         self._trace.emit("settings", profile=self._profile, wake_words=list(self._settings.wake.words),
                          sensitivity=self._settings.wake.sensitivity)
+
+
+def _read(file: Path) -> Settings:
+    """The settings that would be in force; ``ConfigError`` with every finding, also of the files that they name."""
+    from edgevoice import config
+    from edgevoice.checks import beyond
+    from edgevoice.update import in_force
+
+    wanted = in_force.load(file)
+    config.refuse(beyond.problems(file, wanted))
+    return wanted
 
 
 def _release(settings: Settings) -> tuple[str, str]:

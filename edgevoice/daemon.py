@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgevoice.adapters.http import HttpEdge
     from edgevoice.adapters.mqtt import MqttAdapter
     from edgevoice.adapters.mqtt.home import HomeLink
+    from edgevoice.controls import Controls
     from edgevoice.guests import Guests
     from edgevoice.household import Household
     from edgevoice.pipeline.lending import Lender
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from edgevoice.rt import DeviceState, SupervisedDevice
     from edgevoice.timekeeper import Timekeeper
     from edgevoice.trace import Trace
+    from edgevoice.update.life import Life
 
 WATCH_S = 0.25
 """how often the device and the threads are looked at"""
@@ -53,14 +55,16 @@ class View(Protocol):
     def on_event(self, row: dict[str, Any]) -> None: ...
 
 
-def serve(settings: Settings, view: View, *, seconds: float | None = None, out: Path | None = None, config: Path | None = None) -> int:
+def serve(settings: Settings, view: View, *, seconds: float | None = None, out: Path | None = None, config: Path | None = None,
+          life: Life | None = None) -> int:
     """Run until SIGINT or SIGTERM, for ``seconds``, or until an edge asks for a restart; the exit code.  With ``out``, record both sides
-    and write recording, trace and timeline there.  ``config`` is where the settings came from."""
+    and write recording, trace and timeline there.  ``config`` is where the settings came from, ``life``
+    what updates are told of."""
     faulthandler.enable()  # what every thread does when a watchdog's SIGABRT or a bug ends us
-    return asyncio.run(_serve(settings, view, seconds, out, config))
+    return asyncio.run(_serve(settings, view, seconds, out, config, life))
 
 
-async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None, config: Path | None) -> int:
+async def _serve(settings: Settings, view: View, seconds: float | None, out: Path | None, config: Path | None, life: Life | None) -> int:
     from edgevoice import app
     from edgevoice.heartbeat import Beat, Heartbeat
     from edgevoice.household import Household
@@ -68,6 +72,7 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
     from edgevoice.pipeline.session import Session
     from edgevoice.recording import Recorder
     from edgevoice.rt import SupervisedDevice
+    from edgevoice.update import running
 
     notifier = Notifier.of()
     notifier.status("starting")
@@ -93,6 +98,8 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
         return EXIT_OK
     trace, clock = app.make_trace(settings, kept=out is not None)
     trace.listen(view.on_event)
+    if life is not None:
+        trace.listen(life.on_event)
     device = SupervisedDevice(core, lambda: app.make_device(settings, core), lambda state: _sound_changed(trace, state))
     recorder = Recorder(settings.audio.rate) if out is not None else None
     timekeeper = _timekeeper(settings, trace)
@@ -113,9 +120,12 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
         with app.running(device):
             await session.start()
             async with (edges(session, settings, trace, device, config=config, restart=ask_restart, household=household,
-                              timekeeper=timekeeper),
+                              timekeeper=timekeeper, life=life) as made,
                         # After them, so that what rings at once is told to the house.
-                        timekeeper.running(session) if timekeeper else contextlib.nullcontext()):
+                        timekeeper.running(session) if timekeeper else contextlib.nullcontext(),
+                        running.reloading(made.controls, tell),
+                        running.updated(life, lambda: running.ways(session, made.controls, trace, timekeeper, settings, wanted,
+                                                                   ask_restart), tell)):
                 app.announce(trace, settings, core.counters().captured)
                 how = f"say \"{settings.wake.words[0].replace('_', ' ')}\"" if settings.wake.enabled and settings.wake.words else "speak"
                 front = core.front()
@@ -127,6 +137,8 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
                 tell(f"listening; {how}")
                 while not stop.is_set() and (until is None or time.monotonic() < until):
                     heartbeat.look(Beat(core.counters(), session.failure, None if device.state.open else device.state.problem))
+                    if life is not None and heartbeat.ready:
+                        life.ready()
                     if not device.running:
                         raise EngineError("the thread that looks after the sound card ended by itself")
                     if session.failure is not None:
@@ -155,18 +167,19 @@ async def _serve(settings: Settings, view: View, seconds: float | None, out: Pat
 
 
 class Edges(NamedTuple):
-    """Those that there are."""
+    """Those that there are, and what they do with the device."""
 
     mqtt: MqttAdapter | None
     http: HttpEdge | None
+    controls: Controls
 
 
 @contextlib.asynccontextmanager
 async def edges(session: Session, settings: Settings, trace: Trace, device: SupervisedDevice | None = None, *, config: Path | None = None,
                 restart: Callable[[], None] | None = None, household: Household | None = None,
-                timekeeper: Timekeeper | None = None) -> Any:
+                timekeeper: Timekeeper | None = None, life: Life | None = None) -> Any:
     """Whatever the settings let the outside see and do, while the block runs; yields ``Edges``.  ``household``:
-    the house that ``session`` is spoken to about; ``timekeeper``: its timers."""
+    the house that ``session`` is spoken to about; ``timekeeper``: its timers; ``life``: what updates are told of."""
     from edgevoice import app
     from edgevoice.adapters import metrics
     from edgevoice.controls import Controls
@@ -194,6 +207,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     lender = _lender(settings, session)
     guests = Guests(settings, app.load_engines) if settings.http.enabled and settings.http.conversations else None
     http = _http(settings.http, controls, guests)
+    if life is not None:
+        meter.add("update", life.health)
     if http is not None:
         meter.add("http", http.health)
     if guests is not None:
@@ -211,7 +226,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         exporter = asyncio.create_task(metrics.export(
             meter.look, files.every_s, json_file=files.json_file, prometheus_file=files.prometheus_file))
     try:
-        yield Edges(mqtt, http)
+        yield Edges(mqtt, http, controls)
     finally:
         if exporter is not None:
             exporter.cancel()

@@ -80,6 +80,12 @@ class BrokerError(EdgeVoiceError):
     exit_code = 10
 
 
+class UpdateError(EdgeVoiceError):
+    """An update is refused: damaged, not signed by a known key, older than what runs, not for this device, or it failed its trial."""
+
+    exit_code = 13
+
+
 class SourceError(EdgeVoiceError):
     """A model source (package index, URL, folder) did not deliver."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import secrets
@@ -12,6 +13,8 @@ from typing import IO
 
 from edgevoice.errors import StorageError
 
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_libc = ctypes.CDLL(None, use_errno=True)
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
@@ -54,7 +57,7 @@ def atomic(path: Path | str) -> Iterator[IO[bytes]]:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror or error}); {remedy(error.errno)}") from error
 
@@ -63,6 +66,30 @@ def write_text(path: Path | str, text: str) -> None:
     """UTF-8, atomically."""
     with atomic(path) as file:
         file.write(text.encode())
+
+
+def sync(path: Path) -> None:
+    """Make what was written to a file, or renamed in a folder, last through a power cut, where the file system can."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems cannot sync a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two folders atomically; False where kernel, C library or file system cannot."""
+    if not hasattr(_libc, "renameat2"):
+        return False
+    code = _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    if code == 0:
+        return True
+    if ctypes.get_errno() in (errno.EINVAL, errno.ENOSYS):
+        return False
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
 
 
 def check_writable(path: Path | str) -> None:
@@ -77,15 +104,3 @@ def check_writable(path: Path | str) -> None:
 def _is_device(path: Path | str) -> bool:
     """Or a pipe.  By its own name: /dev/stdout resolves to one that does not exist where it is a pipe."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the file system can."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network and FUSE file systems cannot sync a folder
-            raise
-    finally:
-        os.close(handle)

@@ -88,6 +88,8 @@ class JournalView:
                     self._tell(row, f"{row.get('stage')}: {row.get('message')}", ERROR)
                 case "engine":
                     self._tell(row, f"the engine {row.get('name')} was loaded anew", WARNING)
+                case "update":
+                    self._tell(row, f"update {row.get('version')}: {row.get('state')}", NOTICE)
                 case "barge_in_confirmed":
                     self._tell(row, "the reply was interrupted", INFO)
                 case "muted":

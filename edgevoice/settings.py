@@ -324,6 +324,21 @@ class PathSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateSettings:
+    """Updates of models and settings (docs/update.md)."""
+
+    public_keys: list[str] = key([], "ed25519 keys of who may make updates for this device, as `edgevoice update key` prints them; none: "
+                                     "no updates")
+    compatible: str = key("", "kind of device: an update that is made for another one is refused")
+    probation_s: float = key(600.0, "how long a new release must have done well before the one before it is removed",
+                             low=0.0, high=2592000.0, unit="s")
+    probation_turns: int = key(3, "answers it must have given in that time", low=0, high=10000)
+    crashes: int = key(3, "times it may crash, be killed or lose its power in that time, before the one before it is taken again", low=1,
+                       high=100)
+    ready_s: float = key(120.0, "how long it may take in that time until it listens", low=5.0, high=3600.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration; each field is a section of the file."""
 
@@ -344,4 +359,5 @@ class Settings:
     skills: SkillSettings = field(default_factory=SkillSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    update: UpdateSettings = field(default_factory=UpdateSettings)
     paths: PathSettings = field(default_factory=PathSettings)

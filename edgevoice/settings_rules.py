@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -35,6 +36,19 @@ def _no_zone(name: str) -> bool:
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _FILTER = re.compile(r"#|(?:\+|[^+#/\0]*)(?:/(?:\+|[^+#/\0]*))*(?:/#)?")
 """of topics (MQTT 5.0, 4.7.1): a wildcard is a whole level, and # the last"""
+
+
+KEY_BYTES = 32
+"""of an ed25519 public key (RFC 8032)"""
+
+
+def _no_key(keys: list[str]) -> list[str]:
+    def is_one(text: str) -> bool:
+        try:
+            return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+        except ValueError:
+            return False
+    return [key for key in keys if not is_one(key)]
 
 
 def _no_filter(topics: list[str]) -> list[str]:
@@ -90,6 +104,9 @@ RULES = (
     Rule(("tools.topics",), lambda s: bool(_no_filter(s.tools.topics)),
          lambda s: f"{_no_filter(s.tools.topics)[0]!r} covers no topic",
          lambda s: "+ stands for a whole level and # for all that follow, such as house/+/light/#"),
+    Rule(("update.public_keys",), lambda s: bool(_no_key(s.update.public_keys)),
+         lambda s: f"{_no_key(s.update.public_keys)[0]!r} is no ed25519 public key",
+         lambda s: f"{KEY_BYTES} bytes in base64, as `edgevoice update key` prints them"),
     Rule(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), lambda s: not s.mqtt.tls and bool(s.mqtt.ca_file or s.mqtt.cert_file),
          lambda s: "leaves the certificates unused", lambda s: "set mqtt.tls = true, or take them out"),
 )

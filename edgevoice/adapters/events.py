@@ -58,6 +58,7 @@ EVENTS: Mapping[str, Facts] = {
     "timer_set": Facts(("sort", "seconds")),
     "timer_done": Facts(("sort", "missed")),
     "timer_silenced": Facts(),
+    "update": Facts(("state", "version", "message")),
     "error": Facts(("stage", "message")),
 }
 

@@ -16,11 +16,12 @@ coroutine takes its time.  Raises ``Failed``."""
 
 
 class Failed(Exception):
-    """A command that was understood and could not be carried out.  ``reason`` is for programs, the text for people."""
+    """A command that was understood and could not be carried out.  ``reason`` is for programs, the text for people; ``problems``: the same
+    one by one, where it is several."""
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: str, text: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(text)
-        self.reason = reason
+        self.reason, self.problems = reason, problems
 
 
 class Conversation(Protocol):

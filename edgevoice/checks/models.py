@@ -54,7 +54,7 @@ def present(place: Place) -> Found:
 def verified(place: Place) -> Found:
     """Every file hashed; models that the owner keeps elsewhere have no hash."""
     store = Store(default_root(place.settings.paths))
-    installed = set(store.names())
+    installed = {*store.names(), *store.releases.models()}
     wanted = [name for name in dict.fromkeys(names(place.settings).values()) if name in installed]
     reports = verify(store, wanted) if wanted else []
     faults = {report.name: [f"{fault.file} {fault.problem}" for fault in report.faults] for report in reports if not report.ok}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgevoice.checks import broker, engines, machine, models, service, sound
+from edgevoice.checks import broker, engines, machine, models, service, sound, updates
 from edgevoice.checks.check import Check
 
 TABLE: tuple[Check, ...] = (
@@ -13,6 +13,7 @@ TABLE: tuple[Check, ...] = (
     Check("models", "models", models.present),
     Check("models_verified", "models: every byte", models.verified, disturbs=True),
     Check("engines", "engines", engines.run, disturbs=True),
+    Check("update", "update", updates.state),
     Check("broker", "MQTT broker", broker.reachable),
     Check("heat_and_power", "heat and power", machine.heat_and_power),
     Check("resources", "memory and disk", machine.resources),

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgevoice.cli.common import add_json, print_json
-from edgevoice.errors import EXIT_OK, ConfigError, EdgeVoiceError, UsageError
-
-if TYPE_CHECKING:
-    from edgevoice.config import Problem
-    from edgevoice.settings import Settings
+from edgevoice.errors import EXIT_OK, ConfigError, UsageError
 
 SUMMARY = "check a configuration file and tell every mistake, with its line"
 EXAMPLE = """\
@@ -30,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from edgevoice.checks import beyond
     from edgevoice.config import load, read, refuse, to_toml
     from edgevoice.settings import Settings
 
@@ -43,51 +38,10 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(to_toml(settings))
         return EXIT_OK
     settings, problems = read(args.file)
-    problems = [*problems, *_beyond_the_file(args.file, settings)]
+    problems = [*problems, *beyond.problems(args.file, settings)]
     if args.json:
         print_json({"file": str(args.file), "ok": not problems, "problems": [dataclasses.asdict(problem) for problem in problems]})
         return ConfigError.exit_code if problems else EXIT_OK
     refuse(problems)
     sys.stdout.write(f"{args.file}: no mistakes\n")
     return EXIT_OK
-
-
-def _beyond_the_file(path: Path, settings: Settings) -> list[Problem]:
-    """What the file by itself cannot tell: wake words that nobody knows, and the files that it names."""
-    from edgevoice.config import Problem
-    from edgevoice.engines import lexicon, wake
-    from edgevoice.home import file as home_file
-    from edgevoice.pipeline.rules import safety_of, toolbox_of
-
-    def words() -> None:
-        wake.check_words(settings.wake)
-
-    def pronunciations() -> None:
-        if settings.tts.lexicon:
-            lexicon.load(Path(settings.tts.lexicon).expanduser())
-
-    def rules() -> None:
-        safety_of(settings.safety)
-
-    def tools() -> None:
-        toolbox_of(settings)
-
-    def house() -> None:
-        if settings.home.file:
-            home_file.read(Path(settings.home.file).expanduser())
-
-    def sentences() -> None:
-        if settings.home.sentences:
-            home_file.sentence_files(Path(settings.home.sentences).expanduser())
-
-    found = []
-    for key, look in (("wake.words", words), ("tts.lexicon", pronunciations), ("safety.patterns", rules), ("tools.file", tools),
-                      ("home.file", house), ("home.sentences", sentences)):
-        try:
-            look()
-        except EdgeVoiceError as error:
-            wrong, _, right = str(error).partition("; ")
-            told = re.fullmatch(r"(\w+\.\w+) = (.+?): (.+)", wrong)  # an engine may name the very key, such as wake.folder
-            key, value, wrong = (told[1], told[2], told[3]) if told else (key, None, wrong)
-            found.append(Problem(str(path), 0, key, value, wrong, right or "see `edgevoice check-config --help`"))
-    return found

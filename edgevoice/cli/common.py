@@ -34,12 +34,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def settings(args: argparse.Namespace) -> Settings:
-    """The settings that ``--config`` names, or the defaults; ``ConfigError`` if they are wrong."""
-    if args.config is None:
-        return Settings()
-    from edgevoice.config import load
+    """The settings in force: those that ``--config`` names, or the defaults, and what an update brought; ``ConfigError`` if they are
+    wrong."""
+    from edgevoice.update import in_force
 
-    return load(args.config)
+    return in_force.load(args.config)
 
 
 def print_json(document: Any) -> None:

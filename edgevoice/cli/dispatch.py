@@ -40,8 +40,8 @@ from edgevoice.errors import (
 )
 
 COMMANDS = (
-    "run", "service", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "check-config", "privacy",
-    "profile", "bench", "trace", "fleet", "demo")
+    "run", "service", "converse", "transcribe", "vad", "wake", "say", "ask", "devices", "doctor", "models", "update", "check-config",
+    "privacy", "profile", "bench", "trace", "fleet", "demo")
 """In the order in which a newcomer meets them."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})

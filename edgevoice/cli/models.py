@@ -99,7 +99,8 @@ def _pull(store: Store, args: argparse.Namespace, settings: Settings) -> int:
     from edgevoice import models
     from edgevoice.models import progress, trust
 
-    names = args.names or named_by(settings)
+    brought = store.releases.models()  # by an update, which looks after them
+    names = args.names or [name for name in named_by(settings) if name not in brought]
     if args.sha256 and len(names) > 1:
         raise UsageError("--sha256 is for one model: name it")
     done = models.pull(store, names, sources=args.sources, given=trust.parse(args.sha256), first_use=args.trust_first_use,

@@ -41,11 +41,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from edgevoice.daemon import serve
+    from edgevoice.daemon import serve, tell
+    from edgevoice.update.life import Life, again
 
-    settings = common.settings(args)
-    with view_for(settings, sys.stdout, as_json=args.json) as view:
-        return serve(settings, view, config=args.config)
+    life = Life(args.config, tell)
+    settings = life.begin()
+    try:
+        with view_for(settings, sys.stdout, as_json=args.json) as view:
+            code = serve(settings, view, config=args.config, life=life)
+    except BrokenPipeError:  # its reader went away, which is no fault of what is on probation
+        life.end()
+        raise
+    except Exception as error:
+        if life.failed(error):
+            return again()
+        raise
+    life.end()
+    return again() if life.switching else code
 
 
 def view_for(settings: Settings, stream: TextIO, *, as_json: bool) -> JsonView | JournalView | LiveView:

@@ -59,14 +59,14 @@ class Report:
 
 def items(store: Store) -> list[Item]:
     """The defaults first, then what is installed, then the rest of the catalogue."""
-    names = dict.fromkeys((*catalogue.DEFAULTS, *store.names(), *(entry.name for entry in catalogue.ENTRIES)))
+    names = dict.fromkeys((*catalogue.DEFAULTS, *store.names(), *store.releases.models(), *(entry.name for entry in catalogue.ENTRIES)))
     return [_item(store, name) for name in names]
 
 
 def verify(store: Store, names: Sequence[str] = (), progress: Progress | None = None) -> list[Report]:
     """Hash every file of the named models, or of all.  ``ModelError`` for a name that is not installed."""
     progress = progress or Progress()
-    installed = store.names()
+    installed = list(dict.fromkeys((*store.names(), *store.releases.models())))
     for name in names:
         if name not in installed:
             raise not_installed(store, name)
@@ -79,7 +79,7 @@ def release(store: Store, names: Sequence[str]) -> tuple[str, str]:
     here, there = [], []
     for name in names:
         try:
-            record = manifest.read(store.folder(name))
+            record = manifest.read(store.home(name))
         except ModelError:
             record = None
         entry = catalogue.get(name)
@@ -96,7 +96,7 @@ def versions(store: Store, names: Mapping[str, str]) -> dict[str, str]:
     made = {}
     for part, name in names.items():
         try:
-            record = manifest.read(store.folder(name)) if name and "/" not in name else None
+            record = manifest.read(store.home(name)) if name and "/" not in name else None
         except ModelError:
             record = None
         if record is None:
@@ -123,7 +123,7 @@ def _item(store: Store, name: str) -> Item:
     entry = catalogue.get(name)
     problem = ""
     record = None
-    folder = store.folder(name)
+    folder = store.home(name)
     try:
         record = manifest.read(folder)
         if record:
@@ -143,7 +143,7 @@ def _item(store: Store, name: str) -> Item:
 
 
 def _verify(store: Store, name: str, progress: Progress) -> Report:
-    folder = store.folder(name)
+    folder = store.home(name)
     try:
         record = manifest.read(folder)
     except ModelError as error:

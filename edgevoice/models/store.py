@@ -11,7 +11,6 @@ stands in ``.incoming/NAME`` when the lock is taken was left by someone who died
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import json
@@ -26,18 +25,18 @@ from pathlib import Path
 from typing import Any
 
 from edgevoice.errors import EdgeVoiceError, ModelError, StorageError
+from edgevoice.files import exchange, sync
 from edgevoice.models import catalogue, families, manifest
 from edgevoice.models.progress import Progress, human
+from edgevoice.models.releases import Releases
 from edgevoice.settings import PathSettings
 
 LOCK_WAIT_S = 600.0
 """Someone else's pull over a slow link may take minutes; ten of them are a fault that a person should see."""
 KEEP_DOWNLOADS_S = 7 * 86400.0
 """A download that nobody resumed for a week is litter."""
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def default_root(paths: PathSettings) -> Path:
@@ -65,11 +64,12 @@ def find(paths: PathSettings, name: str) -> Path:
 def _find(store: Store, name: str) -> Path:
     if _NAME.fullmatch(name):
         store.recover(name)
-        folder = store.folder(name)
+        folder = store.home(name)
         record = manifest.read(folder)
         if record is not None:
             if faults := manifest.quick_faults(folder, record):
-                raise ModelError(f"model {name} is damaged ({'; '.join(faults)}): `edgevoice models pull {name}` installs it anew")
+                again = f"`edgevoice models pull {name}` installs it" if folder == store.folder(name) else "install that update"
+                raise ModelError(f"model {name} is damaged ({'; '.join(faults)}): {again} anew")
             return folder
         if folder.is_dir() and families.recognize(entry.name for entry in folder.iterdir()):
             return folder
@@ -99,12 +99,18 @@ class Store:
         self.root = root
         self.incoming = root / ".incoming"
         self.downloads = self.incoming / "downloads"
+        self.releases = Releases(root)
         self._pins = root / "models.lock"
 
     def folder(self, name: str) -> Path:
         if not _NAME.fullmatch(name) or name == self._pins.name:
             raise ModelError(f"{name!r} cannot name a model: letters, digits, dot, dash and underscore, at most 64, no dot or dash first")
         return self.root / name
+
+    def home(self, name: str) -> Path:
+        """Where a model is read from: the release in force if it brings it, else the store's own folder."""
+        own = self.folder(name)
+        return self.releases.model(name) or own
 
     def names(self) -> list[str]:
         """Names of the folders that hold a ``model.json``."""
@@ -156,22 +162,22 @@ class Store:
         """Move a finished folder into place and see to it that it stays there through a power cut; under the lock."""
         target = self.folder(name)
         for path in (*staged.iterdir(), staged):
-            _sync(path)
+            sync(path)
         if not target.exists():
             os.rename(staged, target)
-        elif not _exchange(staged, target):
+        elif not exchange(staged, target):
             old = self.incoming / f"{name}.old"
             os.rename(target, old)
             os.rename(staged, target)
             shutil.rmtree(old)
-        _sync(self.root)
+        sync(self.root)
 
     def remove(self, name: str) -> None:
         """Take a model out of the store; under the lock.  Its pins stay."""
         gone = self.incoming / f"{name}.gone"
         shutil.rmtree(gone, ignore_errors=True)
         os.rename(self.folder(name), gone)
-        _sync(self.root)
+        sync(self.root)
         shutil.rmtree(gone)
 
     def drop_downloads(self) -> None:
@@ -257,23 +263,3 @@ def storage_errors(where: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EIO):
             raise StorageError(f"{error.filename or where} cannot be written: {error.strerror}") from error
         raise
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders atomically; False where kernel, C library or file system cannot."""
-    if not hasattr(_libc, "renameat2"):
-        return False
-    code = _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
-    if code == 0:
-        return True
-    if ctypes.get_errno() in (errno.EINVAL, errno.ENOSYS):
-        return False
-    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

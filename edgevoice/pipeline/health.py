@@ -196,6 +196,9 @@ _ENGINE = {"type": "object", "additionalProperties": False, "required": ["state"
 _STAGE = _all(_N, "p50", "p90", "p99", "count")
 AGENDA = {**_all(_COUNT, "timers", "alarms", "reminders", "ringing", next_due=_OR_NOT),
           "description": "what is pending, and when the next of it is due (Unix time)"}
+UPDATE = {**_all({"type": "string"}, "release", "previous", "staged", phase={"enum": ["none", "probation", "settled"]},
+                 lived_s=_N, turns=_COUNT, undone=_NAMES),
+          "description": "release in force, the one to go back to, the one that waits; how long it has done well; what was taken back"}
 SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "how the device does", "type": "object",
     "properties": {
@@ -218,7 +221,7 @@ SCHEMA: Mapping[str, Any] = {
         "host": _all(_OR_NOT, "cpu_percent", "rss_mb", "threads", "load_1m", "memory_free_mb", "temperature_c", "disk_free_mb", "wifi_dbm",
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
-        "agenda": AGENDA, "mqtt": {"type": "object"}, "http": {"type": "object"},
+        "agenda": AGENDA, "update": UPDATE, "mqtt": {"type": "object"}, "http": {"type": "object"},
         "conversations": {"type": "object"}},
     "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
                  "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}

@@ -51,6 +51,7 @@ MISFITS = [
     ('[http]\ncert_file = "c.pem"', 2, "http.cert_file"),
     ('[skills]\ntimezone = "Europe/Nowhere"', 2, "skills.timezone"),
     *((f'[tools]\ntopics = ["house/+/light/#", "{topic}"]', 2, "tools.topics") for topic in ("a/#/b", "a#", "a/b+", "")),
+    ('[update]\npublic_keys = ["c2hvcnQ="]', 2, "update.public_keys"),
 ]
 
 
@@ -103,7 +104,7 @@ class TestRefused:
         ("[vda]\nonset = 0.4", "1: [vda] is not a section; did you mean 'vad'?"),
         ("[zzz]",
          "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, lend, home, health, faults, safety, "
-         "skills, tools, privacy, paths"),
+         "skills, tools, privacy, update, paths"),
         ("[vad]\nonsett = 0.4", "2: vad.onsett = 0.4: is not a setting; did you mean 'onset'?"),
         ("[vad]\n\nrate = 1", "3: vad.rate = 1: is not a setting; it belongs to [audio]"),
         ("[paths]\nqqqq = 1", "2: paths.qqqq = 1: is not a setting; [paths] knows models"),
@@ -186,6 +187,36 @@ class TestNotAConfiguration:
         assert len(str(check(_written(tmp_path, text))[0])) < 400
 
 
+class TestOver:
+    """A second file whose keys count instead of the first one's."""
+
+    def two(self, tmp_path: Path, own: str, over: str) -> tuple[Path, Path]:
+        for name, text in (("own.toml", own), ("over.toml", over)):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / "own.toml", tmp_path / "over.toml"
+
+    def test_what_it_names_counts_and_the_rest_stays(self, tmp_path: Path) -> None:
+        own, over = self.two(tmp_path, '[llm]\nmodel = "mine"\nmax_tokens = 20\n[mqtt]\nhost = "broker"\n', '[llm]\nmodel = "new"\n')
+        made = config.load_over(own, over)
+        assert (made.llm.model, made.llm.max_tokens, made.mqtt.host) == ("new", 20, "broker")
+        assert config.load_over(None, over).llm.max_tokens == 96
+        assert config.keys_of(over) == {"llm.model": "new"}
+
+    def test_what_does_not_fit_together_is_told_where_it_stands(self, tmp_path: Path) -> None:
+        own, over = self.two(tmp_path, "[vad]\noffset = 0.45\n", "[vad]\n\nonset = 0.4\n")
+        (told,) = config.read(own, over)[1]
+        assert str(told).startswith(f"{own}:2: vad.offset = 0.45: is not below vad.onset (0.4)")
+
+    def test_mistakes_of_both_are_told(self, tmp_path: Path) -> None:
+        own, over = self.two(tmp_path, "[vad]\nonset = 7\n", "[audio]\nrate = 1\n")
+        assert [problem.key for problem in config.read(own, over)[1]] == ["vad.onset", "audio.rate"]
+
+    def test_one_that_cannot_be_read(self, tmp_path: Path) -> None:
+        own, _ = self.two(tmp_path, "[vad]\nonset = 0.3\n", "")
+        (told,) = config.read(own, tmp_path / "none.toml")[1]
+        assert told.wrong == "no such file or directory"
+
+
 class TestWrittenBack:
     def test_the_defaults(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, config.to_toml(Settings())) == Settings()
@@ -214,7 +245,7 @@ class TestWrittenBack:
 class TestStatements:
     @given(st.lists(FRAGMENTS, max_size=12).map("\n".join))
     def test_nothing_makes_it_fail_and_what_is_not_toml_is_never_accepted(self, text: str) -> None:
-        reading, told = config._read_text("f", text)
+        reading, told = config._judged([config._gathered_text("f", text)])
         try:
             tomllib.loads(text)
         except tomllib.TOMLDecodeError:

@@ -29,6 +29,7 @@ PUBLIC = {
         "make_core", "rate_for"],
     "edgevoice.skills": [],
     "edgevoice.tools": [],
+    "edgevoice.update": [],
 }
 
 

@@ -152,7 +152,7 @@ class TestCommit:
     @pytest.fixture(params=["exchange", "two renames"])
     def way(self, request, monkeypatch):
         if request.param == "two renames":
-            monkeypatch.setattr(store_module, "_exchange", lambda one, other: False)
+            monkeypatch.setattr(store_module, "exchange", lambda one, other: False)
 
     def test_new_and_replaced(self, store, way):
         with store.locked(Progress()):
@@ -181,7 +181,7 @@ class TestCommit:
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "is").write_text(name)
-        if not store_module._exchange(tmp_path / "a", tmp_path / "b"):
+        if not store_module.exchange(tmp_path / "a", tmp_path / "b"):
             pytest.skip("this file system cannot exchange two folders")
         assert (tmp_path / "a" / "is").read_text() == "b"
 
