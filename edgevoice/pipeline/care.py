@@ -10,13 +10,14 @@ Law: all of it happens on the loop's thread, but for the loading.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgevoice.clock import Clock
-from edgevoice.host import memory_free_mb
+from edgevoice.host import give_back_memory, memory_free_mb
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.watch import Breaker, Watch
 from edgevoice.pipeline.worker import Worker
@@ -114,7 +115,7 @@ class Care:
                 self._count(ward, watch)
         if late >= ward.grace_s and ward.loading is None:
             engine = ward.slot.take()
-            if ward.worker.leave(None if engine is None else engine.close):
+            if ward.worker.leave(None if engine is None else functools.partial(_close, engine)):
                 if ward.counted != ward.told:
                     self._count(ward, watch)
                 self._renew(ward, hangs=True)
@@ -159,6 +160,12 @@ class Care:
             ward.breaker.trial()
             self._trace.emit("engine", name=ward.name, loaded_anew=ward.reloads)
             if before is not None:
-                await asyncio.to_thread(before.close)
+                await asyncio.to_thread(_close, before)
         finally:
             ward.loading = None
+
+
+def _close(engine: Any) -> None:
+    """On any thread; its memory goes to whoever needs it: engines that come and go would leave the heap full of holes."""
+    engine.close()
+    give_back_memory()

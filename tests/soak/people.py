@@ -231,7 +231,7 @@ class Soak:
                 time.sleep(0.001)
                 since = now
                 continue
-            if self._held:
+            if self._held or any(ward.loading is not None for ward in session._care._wards):
                 wait = hop / self.room.core.rate
             elif session.at_rest:
                 wait, since = 0.0, now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgevoice.host import Host
+from edgevoice.host import Host, give_back_memory
 
 
 def made(root: Path, files: dict[str, str]) -> Host:
@@ -49,3 +49,17 @@ def test_nonsense_is_not_known(tmp_path: Path) -> None:
     state = made(tmp_path, {"sys/class/thermal/thermal_zone0/temp": "hot", "proc/uptime": "", "proc/net/wireless": "x\ny\nwlan0: 1\n",
                             "sys/devices/platform/soc/soc:firmware/get_throttled": "zz"}).look()
     assert (state.temperature_c, state.uptime_s, state.wifi_dbm, state.throttling) == (None, None, None, ())
+
+
+def test_memory_that_lies_free_between_what_is_used_is_given_back() -> None:
+    host = Host(Path("/"))
+    before = host.look().rss_mb
+    blocks = [bytearray(b"x") * 60_000 for _ in range(2000)]  # each from the heap, and none at its end alone
+    kept = blocks[::20]
+    del blocks
+    full = host.look().rss_mb
+    give_back_memory()
+    after = host.look().rss_mb
+    assert len(kept) == 100 and before is not None and full is not None and after is not None
+    assert full - before > 60, "glibc kept the holes"
+    assert after - before < 40
