@@ -28,6 +28,7 @@ from edgevoice import waterfall
 from edgevoice.benchmarks import Result, median, progress, run_child
 from edgevoice.models import default_root
 from edgevoice.settings import PathSettings
+from tests.fakes import cores
 from tests.fakes.appliance import write_user
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,21 +121,10 @@ def _daemon(folder: Path) -> Iterator[_Start]:
             while "READY" not in said:
                 line = systemd.recv(4096).decode()
                 said.setdefault("READY" if line == "READY=1" else line.split(" ")[0], time.monotonic() - begun)
-            yield _Start(said["STATUS=beginning"], said["READY"], *_processor(daemon.pid), begun, daemon)
+            yield _Start(said["STATUS=beginning"], said["READY"], cores.ran_s(daemon.pid), cores.waited_s(daemon.pid), begun, daemon)
         finally:
             daemon.terminate()
             daemon.communicate(timeout=30.0)
-
-
-def _processor(pid: int) -> tuple[float, float]:
-    """Seconds that a process ran and that its threads waited for a core (proc(5): stat, schedstat in nanoseconds)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    ran = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    waited = 0
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # it has just ended
-            waited += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
-    return ran, waited / 1e9
 
 
 def _answers(start: _Start, count: int) -> list[_Answer]:

@@ -71,6 +71,11 @@ class PulseServer:
         favour(self._children[1].pid)
         return self
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._children[0].pid
+
     def unplug(self) -> None:
         """The server dies, as a sound card does when its cable is pulled."""
         self._children[0].kill()

@@ -1,8 +1,9 @@
 """What the samples of a soak say: whether anything grows, and whether the frames add up.  Pure.
 
 Theory: a leak is a slope, and two points make no slope.  After a warm-up (the first ``WARM_UP`` of the samples, in which caches fill) the
-slope of each figure is the median over all pairs of samples (Theil and Sen), which a third of wild ones cannot move.  What is judged is
-the growth that it makes of the whole time after the warm-up, and the bound is stated beside it.
+slope of each figure is the median over all pairs of samples (Theil and Sen), which a quarter of wild ones cannot move.  What is judged is
+the growth that it makes of the whole time after the warm-up, as far as the ends show it too: memory that jumps up and down between two
+levels, as engines are loaded anew, has slopes and goes nowhere.  The bound is stated beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Trend:
     last: float
     """medians of the first and the last fifth after the warm-up"""
     growth: float
-    """slope times the time after the warm-up"""
+    """slope times the time after the warm-up, or from ``first`` to ``last`` if that is less"""
     bound: float
     samples: int
 
@@ -60,8 +61,8 @@ def trends(samples: Sequence[Mapping[str, Any]]) -> list[Trend]:
         values = [float(sample[name]) for sample in after]
         if name == "rss_mib":
             bound += HOURLY_MIB * lasted / 3600.0
-        made.append(Trend(name, float(np.median(values[:fifth])), float(np.median(values[-fifth:])), slope(times, values) * lasted, bound,
-                          len(after)))
+        first, last = float(np.median(values[:fifth])), float(np.median(values[-fifth:]))
+        made.append(Trend(name, first, last, min(slope(times, values) * lasted, last - first), bound, len(after)))
     return made
 
 

@@ -54,6 +54,7 @@ def test_a_slope_is_judged_and_neither_the_warm_up_nor_a_wild_sample() -> None:
     assert grown(samples(100)) == []
     assert grown(samples(100, rss_mib=lambda k: 400 + 10 * min(k, 20))) == [], "caches fill"
     assert grown(samples(100, rss_mib=lambda k: 900 if k % 4 == 0 else 500)) == [], "an engine beside one that hangs"
+    assert grown(samples(100, rss_mib=lambda k: 500 if k // 15 % 2 else 600)) == [], "an engine that is young, and one that has grown"
     assert grown(samples(100, threads=lambda k: 16 if k == 99 else 15)) == [], "one that is just ending"
     chance = np.random.default_rng(0)
     assert grown(samples(200, rss_mib=lambda k: 500 + chance.normal(0, 10))) == []
