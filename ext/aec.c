@@ -194,6 +194,13 @@ uint32_t ev_aec_block(ev_aec *aec, const float *near, const float *far, float *c
         e += error[n] * error[n];
         h += echo[n] * echo[n];
     }
+    if (!(h <= LOUDEST * B)) { /* NaN too: the filter went astray, as on pure tones without an echo; before it takes the sound with it */
+        forget_path(aec);
+        memset(echo, 0, sizeof echo);
+        memcpy(error, near, sizeof error);
+        e = d;
+        h = 0.0f;
+    }
     memset(frame, 0, sizeof aec->far_last);
     memcpy(frame + B, error, sizeof error);
     ev_spectrum step;

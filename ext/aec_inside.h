@@ -43,6 +43,7 @@
 #define SHAKEN 0.38f     /* cosine between residual and prediction that shows it sooner ... */
 #define SHAKEN_HOLD 8    /* ... for so many windows */
 #define THROUGH 0.25f    /* of the near end's power: less than 6 dB taken off */
+#define LOUDEST 1.0f     /* mean square of a prediction: full scale, which no microphone can hear more of */
 /* The suppressor. */
 #define OVER 4.0f        /* residual echo's power is subtracted so many times */
 #define UNSURE 3.0f      /* weight of the filter's own uncertainty */
