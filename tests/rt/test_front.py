@@ -256,6 +256,19 @@ class TestEcho:
         state = echoes.through_front(vad, noise, far).state
         assert state.awake and not state.noncausal and not state.useless and state.path_changes == 0
 
+    def test_tones_without_an_echo_do_not_lead_the_filter_astray_for_good(self, vad: SileroNative) -> None:
+        """After two minutes of these it predicted ever more, until no number was left."""
+        t = np.arange(130 * RATE) / RATE
+        forgotten = 0
+        for hz, loud in ((220, 0.1), (440, 0.03), (1000, 0.003)):
+            far = 0.3 * 32767 * np.sin(2 * np.pi * hz * t) * (t % 3 < 2)
+            near = np.random.default_rng(0).normal(0, loud * 32767, len(t)) * (0.2 + 0.8 * (t % 3.1 < 1.7))
+            judged = echoes.through_front(vad, near.clip(-32768, 32767).astype(np.int16), far.astype(np.int16))
+            forgotten += judged.state.path_changes
+            assert np.all(np.isfinite(judged.clean)) and np.max(np.abs(judged.clean)) <= 1.5
+            assert np.all(np.isfinite(judged.probabilities))
+        assert forgotten, "what it had learned was thrown away"
+
     def test_switched_off_it_says_so(self, vad: SileroNative, voice: Int16) -> None:
         state = echoes.through_front(vad, voice, voice, cancel_echo=False).state
         assert not state.cancelling and state.blocks == 0

@@ -307,7 +307,7 @@ class Soak:
         return {"state": session.machine.state.value, "queues": session.queues, "failure": session.failure, "hanging": self.faults.hanging,
                 "engines": [dataclasses.asdict(state) for state in session.engines], "left": _left_threads(session),
                 "deeds": not session.deeds.idle, "card": self.room.card is not None and self.room.card.running,
-                "at_rest": session.at_rest, "rests": self._rests()}
+                "at_rest": session.at_rest, "rests": self._rests(), "trace": list(self.view.last)}
 
 
 def _facts(one: Conversation) -> dict[str, Any]:

@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 
 
+LAST = 80
+OFTEN = ("vad", "llm_token", "stt_partial", "health", "prefill", "tts_chunk", "tts_chunk_done")
+"""rows that say little beside the others"""
+
+
 class Card:
     """A sound card with a plug.  While it is out, nothing opens it."""
 
@@ -76,8 +81,12 @@ class View:
     def __init__(self) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
         self.errors: collections.Counter[str] = collections.Counter()
+        self.last: collections.deque[dict[str, Any]] = collections.deque(maxlen=LAST)
+        """what happened, for whoever looks into a finding"""
 
     def on_event(self, row: dict[str, Any]) -> None:
+        if row["event"] not in OFTEN:
+            self.last.append(row)
         self.counts[row["event"]] += 1
         if row["event"] == "error":
             self.errors[row["stage"]] += 1

@@ -154,6 +154,7 @@ def run(part: Part, seed: int, folder: Path, progress: Callable[[dict[str, Any],
                             answered.append(row["answered_s"])
                         progress(row, row["sample"]["t"])
                     case "finding":
+                        row.get("state", {}).pop("trace", None)  # it is in the rows that are kept
                         findings.append(" ".join(f"{name}={value}" if name != "what" else str(value) for name, value in row.items()))
                         progress(row, samples[-1]["t"] if samples else 0.0)
                     case "ended":
