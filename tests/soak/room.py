@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 LAST = 80
 OFTEN = ("vad", "llm_token", "stt_partial", "health", "prefill", "tts_chunk", "tts_chunk_done")
 """rows that say little beside the others"""
