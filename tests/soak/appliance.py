@@ -81,7 +81,7 @@ def main(folder: Path, compressed: bool, quick_engines: bool, seconds: float, se
     loop = (lambda: CompressedLoop(device.now)) if compressed else asyncio.new_event_loop
     try:
         with asyncio.Runner(loop_factory=loop) as runner:
-            code = runner.run(daemon._serve(settings, view, None, None, folder / "soak.toml"))
+            code = runner.run(daemon._serve(settings, view, seconds=None, out=None, config=folder / "soak.toml", life=None))
     except Exception as error:  # noqa: BLE001 - whatever ended the daemon is what we look for
         found("the daemon ended by itself", error=repr(error))
         code = 1
