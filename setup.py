@@ -17,10 +17,10 @@ except ImportError as error:
     sys.exit(f"setup.py: the C core needs Cython to build (pip install cython): {error}")
 
 SOURCES = ["ring", "dsp", "stretch", "playout", "mixer", "microphone", "late", "rt", "host", "scripted", "portaudio", "asrc",
-           "asrc_pace", "asrc_sinc", "fft", "aec", "aec_far", "aec_residue", "decimate", "front", "front_host"]
+           "asrc_pace", "asrc_sinc", "fft", "aec", "aec_far", "aec_residue", "phat", "decimate", "front", "front_host"]
 HEADERS = ["ring.h", "cancel.h", "dsp.h", "stretch.h", "playout.h", "mixer.h", "microphone.h", "late.h", "rt_inside.h", "rt.h", "host.h",
-           "device.h", "scripted.h", "ev_portaudio.h", "asrc.h", "fft.h", "aec.h", "aec_inside.h", "decimate.h", "front.h", "_core.pxd",
-           "_devices.pxi", "_stretch.pxi", "_asrc.pxi", "_live.pxi", "_checks.pxi"]
+           "device.h", "scripted.h", "ev_portaudio.h", "asrc.h", "fft.h", "aec.h", "aec_inside.h", "phat.h", "decimate.h", "front.h",
+           "_core.pxd", "_devices.pxi", "_stretch.pxi", "_asrc.pxi", "_live.pxi", "_checks.pxi"]
 VAD_SOURCES = ["vad", "vad_scalar", "vad_vector", "vad_neon", "vad_avx2"]  # each kernel has its own target, chosen at run time
 VAD_HEADERS = ["vad.h", "vad_kernel.h", "vad_kernels.h", "vad_lanes.h"]
 FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]

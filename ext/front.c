@@ -7,6 +7,7 @@
 #define START_LAG 256       /* samples at 16 kHz: the network reports an onset this late (dialog/speech.py) */
 #define NEARNESS 0.15f      /* where so little of a frame's power is left after suppression, nobody is near ... */
 #define DOUBT 0.2f          /* ... and the probability is no more than this */
+#define ELSEWHERE 9.0f      /* a peak this high is the far end by another way: few users' speech has one, and most changed paths do */
 #define FREEZE 2            /* blocks that a muted hop may reach into */
 #define MOST_SILENCE_S 2    /* of lost frames, more is skipped */
 
@@ -33,7 +34,8 @@ static size_t judged_bytes(const ev_rt *rt)
 
 size_t ev_front_bytes(const ev_rt *rt)
 {
-    return rounded(sizeof(ev_front)) + rounded(ev_aec_bytes()) + rounded(ev_decimator_floats(rt->config.rate) * sizeof(float)) +
+    return rounded(sizeof(ev_front)) + rounded(ev_aec_bytes()) + rounded(sizeof(ev_phat)) +
+           rounded(ev_decimator_floats(rt->config.rate) * sizeof(float)) +
            (rt->config.capture_slots + 1) * judged_bytes(rt);
 }
 
@@ -47,6 +49,9 @@ ev_front *ev_front_init(void *memory, ev_rt *rt, const ev_front_config *config)
     front->frame_room = frame_room(rt);
     front->aec = ev_aec_init(at);
     at += rounded(ev_aec_bytes());
+    front->phat = (ev_phat *)(void *)at;
+    ev_phat_init(front->phat);
+    at += rounded(sizeof(ev_phat));
     if (rt->config.rate != EV_AEC_RATE) {
         ev_decimator_init(&front->decimator, rt->config.rate, (float *)(void *)at);
         ev_decimation_init(&front->near_stream, &front->decimator);
@@ -107,6 +112,13 @@ static void follow_speech(ev_front *front, ev_judged *to, float probability)
     reflex(front, to, front->candidate);
 }
 
+/* Whether a frame of this probability would make speech begin. */
+static bool begins(const ev_front *front, float probability)
+{
+    const ev_front_config *config = &front->config;
+    return !front->speaking && front->run + 1 >= config->min_frames && probability >= (front->run ? config->offset : config->onset);
+}
+
 static void judge(ev_front *front, ev_judged *to, const float *quiet, uint32_t samples, bool told)
 {
     float near = ev_aec_nearness(front->aec);
@@ -125,6 +137,8 @@ static void judge(ev_front *front, ev_judged *to, const float *quiet, uint32_t s
         if (front->nearness < NEARNESS && probability > DOUBT)
             probability = DOUBT;
         front->nearness = 0.0f;
+        if (told && front->config.cancel_echo && begins(front, probability) && ev_phat_peak(front->phat) > ELSEWHERE)
+            probability = DOUBT;
         if (told) {
             if (to->frames == 0)
                 to->frames_at = front->judged;
@@ -152,6 +166,7 @@ static void hear(ev_front *front, ev_judged *to, float near, float far, bool tol
         ev_aec_freeze(front->aec, front->frozen > 0);
         front->frozen -= front->frozen > 0;
         blocks = ev_aec_block(front->aec, front->near, front->far, clean, quiet);
+        ev_phat_hear(front->phat, clean, front->far, EV_AEC_BLOCK);
     } else {
         memcpy(clean, front->near, sizeof front->near);
         memcpy(quiet, front->near, sizeof front->near);
