@@ -137,8 +137,13 @@ static void judge(ev_front *front, ev_judged *to, const float *quiet, uint32_t s
         if (front->nearness < NEARNESS && probability > DOUBT)
             probability = DOUBT;
         front->nearness = 0.0f;
-        if (told && front->config.cancel_echo && begins(front, probability) && ev_phat_peak(front->phat) > ELSEWHERE)
-            probability = DOUBT;
+        if (probability < front->config.offset)
+            front->doubted = false;
+        else if (told && front->config.cancel_echo && !front->doubted && begins(front, probability)) {
+            front->doubted = ev_phat_peak(front->phat) > ELSEWHERE;
+            if (front->doubted)
+                probability = DOUBT;
+        }
         if (told) {
             if (to->frames == 0)
                 to->frames_at = front->judged;

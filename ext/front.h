@@ -3,14 +3,14 @@
  * Theory of operation.  A hop's near and far end become 16 kHz (decimate.h) and fill blocks of the canceller (aec.h).  Its linear output
  * goes out as `clean`; its suppressed output fills the frames of the voice-activity network (vad.h).  Probabilities become edges of
  * speech by hysteresis in level and time, as dialog/speech.py does it; an onset while a generation is armed pauses that generation at
- * once.  That is the reflex: whoever armed it decides later what it was.  Speech does not begin with what is the far end by a way that
- * the canceller does not know yet (phat.h): its probability is lowered.
+ * once.  That is the reflex: whoever armed it decides later what it was.  What is the far end by a way that the canceller does not
+ * know yet (phat.h) begins no speech: the probability is lowered, once, so that a user who is mistaken for it is heard two frames later.
  *
  * Frame k of the probabilities is about samples 512 k .. 512 k + 511 of `clean`; sample j of `clean` belongs to device frame
  * j * rate / 16000.  Lost frames are silence here, so that this holds for ever; what silence made is not handed out.
  *
- * Laws: front.o, aec.o, phat.o, fft.o and decimate.o hold no lock, allocate nothing, call neither the system nor Python, and never wait; the thread that
- * drives them is in front_host.c.  A full ring never stops the reflex: the hop is dropped whole, and counted.  Ledger:
+ * Laws: front.o, aec.o, phat.o, fft.o and decimate.o hold no lock, allocate nothing, call neither the system nor Python, and never wait;
+ * the thread that drives them is in front_host.c.  A full ring never stops the reflex: the hop is dropped whole, and counted.  Ledger:
  * captured == consumed + dropped + depth whenever none of `turn`, `reads`, `takes` is odd; depth counts both rings.
  */
 #ifndef EV_FRONT_H
@@ -67,6 +67,7 @@ typedef struct ev_front {
     uint64_t next_index;    /* device frame expected next */
     uint64_t made, judged;  /* 16 kHz samples cancelled, frames judged */
     uint32_t run, quiet, speaking;
+    bool doubted;           /* this stretch of sound was taken for the far end once: the canceller knows it by now, or it is a user */
     uint64_t candidate;     /* first frame of a run that may become speech */
 
     /* What it tells; stores by it alone. */
