@@ -155,9 +155,11 @@ def test_it_goes_on_after_a_cut_and_ends_when_nobody_comes_back(monkeypatch: pyt
 
 def test_engines_that_nobody_needs_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
-        async with home_of(monkeypatch, conversation_idle_s=1.0) as (home, made), streaming(home.web) as client:
+        async with home_of(monkeypatch, " ".join(["word"] * 15), conversation_idle_s=1.0) as (home, made), streaming(home.web) as client:
             async with talking(client):
+                await client.say("ask", id="question-1", text="Well?", where="mine")
                 await client.hears("talking", reason="idle")
+                assert voice(client) > 1.2, "an answer that is longer than that is heard to its end"
             await until(lambda: made[0].llm.closed, within_s=5.0)
             assert home.made.http._conversations.health()["engines"] == 0
 

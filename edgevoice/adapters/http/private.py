@@ -39,7 +39,7 @@ class Private:
         self._rows = Rows(self._put)
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = time.monotonic()
-        self._on = self.closed = False
+        self._on = self._busy = self.closed = False
         self._left: Callable[[str], None] | None = None
         self._asked: dict[str, Asked] = {}
 
@@ -126,8 +126,8 @@ class Private:
         self._over(self)
 
     def _watch(self) -> None:
-        """End it when it has been idle for long."""
-        left = self._idle_s - (time.monotonic() - self._heard_at)
+        """End it when nothing has happened for long; an answer is heard to its end."""
+        left = self._idle_s - (0.0 if self._busy else time.monotonic() - self._heard_at)
         if left <= 0:
             self.close()
         else:
@@ -146,6 +146,8 @@ class Private:
 
     def _put(self, row: Mapping[str, Any], time_s: float) -> None:
         self._heard_at = time.monotonic()
+        if row["event"] == "state":
+            self._busy = row["state"] not in ("idle", "followup")
         if self._source is not None:
             self._source.put(row, time_s)
 
