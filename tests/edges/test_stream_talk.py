@@ -14,6 +14,7 @@ import pytest
 
 from edgevoice import app
 from edgevoice.dialog.table import State
+from edgevoice.guests import NICER
 from edgevoice.pipeline.engines import Engines
 from edgevoice.settings import Settings
 from tests.edges.conftest import until
@@ -70,8 +71,10 @@ def test_a_question_is_spoken_and_answered_and_nobody_else_hears_of_it(monkeypat
         async with home_of(monkeypatch) as (home, _), streaming(home.web, events=True, replies=True, sound="full") as other, streaming(
                 home.web) as client, talking(client, 48_000) as (microphone, _):
             names = {"edgevoice-guest", "edgevoice-ears", "edgevoice-brain", "edgevoice-mouth"}
-            nice = [os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threading.enumerate() if thread.name in names]
-            assert sorted(nice) == [0, 0, 0, 10, 10, 10, 10], "the device's own conversation comes first"
+            own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            nice = [os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) - own for thread in threading.enumerate()
+                    if thread.name in names]
+            assert sorted(nice) == [0, 0, 0, NICER, NICER, NICER, NICER], "the device's own conversation comes first"
             microphone.say(loud(1.2, 48_000))
             await client.until(lambda: client.events("stt_partial", where="mine"))
             await client.until(lambda: client.events("playback_end", where="mine"))
