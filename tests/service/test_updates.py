@@ -12,6 +12,8 @@ from tests.fakes.appliance import CONFIG, UNIT, Service
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ETC, STORE = "/etc/edgevoice/edgevoice.toml", "/var/lib/edgevoice/models"
+PAUSES = "\n[dialog]\nfollowup_s = 0.0\n"
+"""between two questions of a user who asks again and again"""
 
 
 def update(service: Service, *arguments: str) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def test_reload_takes_what_can_be_and_refuses_what_is_wrong(service: Service) ->
 def test_an_update_is_taken_at_a_pause_and_proves_itself(service: Service) -> None:
     machine = service.machine
     public = update(service, "key", "/run/maker.pem")["public_key"]
-    service.configure(f'{CONFIG}\n[update]\npublic_keys = ["{public}"]\nprobation_s = 5.0\nprobation_turns = 1\n')
+    service.configure(f'{CONFIG}{PAUSES}\n[update]\npublic_keys = ["{public}"]\nprobation_s = 5.0\nprobation_turns = 1\n')
     before = service.restart()
     machine.run("sh", "-c", "printf '[tts]\\nmodel = \"joe-2\"\\n' >/run/brought.toml")
     update(service, "make", "/run/1.0.bundle", "--version", "1.0", "--key", "/run/maker.pem", "--model", f"joe-2={STORE}/piper-en-us-joe",
@@ -52,7 +54,7 @@ def test_an_update_is_taken_at_a_pause_and_proves_itself(service: Service) -> No
 def test_one_whose_process_is_killed_again_and_again_is_taken_back(service: Service) -> None:
     machine = service.machine
     public = update(service, "key", "/run/other.pem")["public_key"]
-    service.configure(f'{CONFIG}\n[update]\npublic_keys = ["{public}"]\nprobation_s = 3600.0\n')
+    service.configure(f'{CONFIG}{PAUSES}\n[update]\npublic_keys = ["{public}"]\nprobation_s = 3600.0\n')
     before = service.restart()
     release = update(service, "status", "--config", ETC)["release"]
     machine.run("sh", "-c", "printf '[llm]\\nmax_tokens = 12\\n' >/run/brought.toml")
