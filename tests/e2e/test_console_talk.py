@@ -6,7 +6,6 @@ Needs Chromium (Debian's ``chromium``); skipped where there is none.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from edgevoice.engines.protocols import SPEECH_RATE
 from edgevoice.pipeline.session import Engines
 from tests.e2e.stage import alike, clearly
 from tests.fakes import chromium
-from tests.fakes.chromium import Page, browsing
+from tests.fakes.chromium import TAP, browsing, heard
 from tests.fakes.mosquitto import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300),
@@ -35,21 +34,6 @@ QUESTION = "Why is the sky blue?"
 LEAD_S = 1.0
 QUIET = 0.004
 """of full scale: what is below it is silence"""
-TAP = """
-// Whatever is connected to a loudspeaker goes to `heard`, too: samples, and the clock time of each block.
-window.heard = { rate: 0, blocks: [] };
-const connect = AudioNode.prototype.connect;
-AudioNode.prototype.connect = function (to, ...rest) {
-  if (to instanceof AudioDestinationNode && !(this instanceof ScriptProcessorNode)) {
-    const tap = to.context.createScriptProcessor(1024, 1, 1);
-    window.heard.rate = to.context.sampleRate;
-    tap.onaudioprocess = ({ inputBuffer }) => window.heard.blocks.push([performance.now(), inputBuffer.getChannelData(0).slice()]);
-    connect.call(this, tap);
-    connect.call(tap, to);
-  }
-  return connect.call(this, to, ...rest);
-};
-"""
 WATCH = """(() => {
   window.shown = [];
   const look = () => {
@@ -59,17 +43,6 @@ WATCH = """(() => {
   };
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true });
 })()"""
-TAKE = """(() => {
-  const all = window.heard.blocks, length = all.reduce((sum, [, block]) => sum + block.length, 0);
-  const whole = new Int16Array(length), times = [];
-  let at = 0;
-  for (const [time, block] of all) { times.push([at, time]); for (const v of block) whole[at++] = Math.max(-1, Math.min(1, v)) * 32767; }
-  const bytes = new Uint8Array(whole.buffer); let text = '';
-  for (let k = 0; k < bytes.length; k += 32768) text += String.fromCharCode(...bytes.subarray(k, k + 32768));
-  return { rate: window.heard.rate, samples: btoa(text), times };
-})()"""
-
-
 @contextlib.asynccontextmanager
 async def appliance(folder: Path) -> AsyncIterator[str]:
     """The daemon, as ``configs/dev.toml`` starts it; its address."""
@@ -96,12 +69,6 @@ async def appliance(folder: Path) -> AsyncIterator[str]:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
-
-
-async def heard(page: Page) -> tuple[np.ndarray, int, np.ndarray]:
-    """What the loudspeaker was given: int16 samples, their rate, and (sample, performance time in ms) of its blocks."""
-    made = await page.evaluate(TAKE)
-    return np.frombuffer(base64.b64decode(made["samples"]), "<i2"), int(made["rate"]), np.array(made["times"])
 
 
 def transcript(engines: Engines, samples: np.ndarray, rate: int) -> str:

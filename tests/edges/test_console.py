@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edgevoice.adapters.http import wire
 from tests.edges.conftest import until
 from tests.edges.test_http import EARS, FULL, House, house
 from tests.fakes import chromium
-from tests.fakes.chromium import Page, browsing
+from tests.fakes.chromium import TAP, Page, browsing, heard
 from tests.fakes.llm import Pause, Step, words
 
 pytestmark = [pytest.mark.skipif(chromium.MISSING is not None, reason=str(chromium.MISSING)), pytest.mark.timeout(120)]
@@ -42,10 +44,11 @@ GOOD = ("Here is **how**, in *short*:\n\n1. Boil `two` cups.\n2. Wait.\n\n- See 
         f"# Title\n\n{FENCE}python\nif 1 < 2:\n    print(\"*\")\n{FENCE}\n\nAn end: 2 * 3 * 4 and snake_case.")
 
 
-def act(monkeypatch: pytest.MonkeyPatch, folder: Path, do: Callable[[House, Page, str], Awaitable[None]], **facts: Any) -> None:
+def act(monkeypatch: pytest.MonkeyPatch, folder: Path, do: Callable[[House, Page, str], Awaitable[None]], *, before: str = "",
+        **facts: Any) -> None:
     """``do`` with the device, the page and its address; the page complains of nothing meanwhile."""
     async def run() -> None:
-        async with house(monkeypatch, **{"words": True, **facts}) as home, browsing(folder) as page:
+        async with house(monkeypatch, **{"words": True, **facts}) as home, browsing(folder, before=before) as page:
             address = f"http://127.0.0.1:{home.made.http.port}"
             await page.open(address + "/")
             await do(home, page, address)
@@ -292,6 +295,84 @@ def test_everything_to_be_pressed_has_a_name_and_every_text_enough_contrast(monk
     act(monkeypatch, tmp_path, do, script=[GOOD])
 
 
+@pytest.mark.slow
+def test_the_player_buffers_as_much_as_the_connection_asks_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sine = (9830 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype(np.int16)
+
+    async def do(home: House, page: Page, address: str) -> None:
+        await ready(page)
+        made = await page.evaluate(f"{PLAY}({json.dumps(list(wire.mulaw(sine)))})")
+        calm, *shaky, _, _, _, _ = made["depths"]
+        assert calm < 150 and shaky[-1] > 180, made
+        assert made["late"][1] >= 1 and made["late"][3] == 0, "deep enough once the jitter was seen"
+        assert made["depths"][-1] < 0.7 * shaky[-1] and made["late"][-1] == 0, "and less deep once it is gone"
+        assert made["sent"] == [{"type": "played", "generation": 7, "late_ms": 0}]
+        samples, rate, _ = await heard(page)
+        loud = np.flatnonzero(np.abs(samples) > 300)
+        last = samples[loud[-1] - rate // 50:loud[-1]].astype(float)
+        assert np.sqrt(np.mean(np.square(last))) == pytest.approx(9830 / np.sqrt(2), rel=0.1), "µ-law is as loud as it was"
+        page.console[:] = [line for line in page.console if "ScriptProcessorNode" not in line]
+
+    act(monkeypatch, tmp_path, do, before=TAP)
+
+
+@pytest.mark.slow
+def test_the_device_is_heard_in_the_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def do(home: House, page: Page, address: str) -> None:
+        await ready(page)
+        await page.click("#hear")
+        await page.until("document.getElementById('hear').getAttribute('aria-pressed') === 'true'")
+        await ask(page, "Tell me.")
+        await until(lambda: home.made.find("playback_end"), 30)
+        await asyncio.sleep(0.8)
+        samples, rate, _ = await heard(page)
+        loud = np.flatnonzero(np.abs(samples) > 300)
+        played = home.made.find("playback_end")[0]["frames"] / 16_000
+        assert (loud[-1] - loud[0]) / rate == pytest.approx(played, abs=0.1)
+        assert np.diff(loud).max() / rate < 0.02, "without a seam"
+        await page.click("#hear")
+        assert await page.evaluate("document.getElementById('hear').getAttribute('aria-pressed')") == "false"
+        page.console[:] = [line for line in page.console if "ScriptProcessorNode" not in line]
+
+    act(monkeypatch, tmp_path, do, before=TAP, script=words(" ".join(f"word{k}" for k in range(80)) + "."))
+
+
+PLAY = """(async (low) => {
+  const { Player } = await import('/console/player.js'), listeners = {}, sent = [];
+  const format = (form, rate) => ({ format: form, rate });
+  const link = { on: (type, listener) => { listeners[type] = listener; }, send: (message) => sent.push(message),
+    welcome: { rate: 16000, formats: { full: format(0, 16000), low: format(1, 8000), voice: format(0, 16000) } } };
+  const player = new Player(link), depths = [], late = [];
+  await player.open();
+  let number = 0, sample = 0;
+  const give = (what, form, at, bytes) => {
+    const buffer = new ArrayBuffer(16 + bytes.length);
+    new Uint8Array(buffer, 16).set(bytes);
+    listeners.sound({ what, format: form, number: number++, sample: at, buffer });
+  };
+  const sleep = (ms) => new Promise((after) => setTimeout(after, ms));
+  const tone = (at) => 9830 * Math.sin(2 * Math.PI * 220 * at / 16000);
+  const sine = (from) => new Uint8Array(Int16Array.from({ length: 320 }, (_, k) => tone(from + k)).buffer);
+  for (const jitter of [5, 200, 200, 200, 5, 5, 5, 5]) { // utterances of a second each, after a pause; the sixth of their pieces is late
+    const before = player.late, begun = performance.now();
+    for (let k = 0; k < 50; k++) {
+      const due = begun + 20 * k + (k % 8 === 5 ? jitter : 0);
+      if (due > performance.now()) await sleep(due - performance.now());
+      give(1, 0, sample, sine(sample));
+      sample += 320;
+    }
+    depths.push(player.depth_ms);
+    late.push(player.late - before);
+    await sleep(250);
+    sample += 4000;
+  }
+  for (let at = 0; at < low.length; at += 160) give(1, 1, 1e6 + at, low.slice(at, at + 160));
+  await sleep(1000 * low.length / 8000 + 600);
+  listeners.event({ event: { event: 'playback_first_sample', generation: 7, sample: 2e6 + 1000 } });
+  give(1, 1, 1e6 + 500, low.slice(0, 160));
+  await sleep(600);
+  return { depths, late, sent };
+})"""
 CONTRAST = """(() => {
   const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const parse = (color) => { context.clearRect(0, 0, 1, 1); context.fillStyle = color; context.fillRect(0, 0, 1, 1);

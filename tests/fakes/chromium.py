@@ -17,12 +17,37 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MISSING = None if PROGRAM else "no Chromium on this machine"
 """why there can be no browser, or None"""
 START_S = 60.0
 ANSWER_S = 30.0
+TAP = """
+// Whatever is connected to a loudspeaker goes to `heard`, too: samples, and the clock time of each block.
+window.heard = { rate: 0, blocks: [] };
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (to, ...rest) {
+  if (to instanceof AudioDestinationNode && !(this instanceof ScriptProcessorNode)) {
+    const tap = to.context.createScriptProcessor(1024, 1, 1);
+    window.heard.rate = to.context.sampleRate;
+    tap.onaudioprocess = ({ inputBuffer }) => window.heard.blocks.push([performance.now(), inputBuffer.getChannelData(0).slice()]);
+    connect.call(this, tap);
+    connect.call(tap, to);
+  }
+  return connect.call(this, to, ...rest);
+};
+"""
+TAKE = """(() => {
+  const all = window.heard.blocks, length = all.reduce((sum, [, block]) => sum + block.length, 0);
+  const whole = new Int16Array(length), times = [];
+  let at = 0;
+  for (const [time, block] of all) { times.push([at, time]); for (const v of block) whole[at++] = Math.max(-1, Math.min(1, v)) * 32767; }
+  const bytes = new Uint8Array(whole.buffer); let text = '';
+  for (let k = 0; k < bytes.length; k += 32768) text += String.fromCharCode(...bytes.subarray(k, k + 32768));
+  return { rate: window.heard.rate, samples: btoa(text), times };
+})()"""
 KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}
 
 
@@ -167,3 +192,9 @@ async def _port(profile: Path, process: subprocess.Popen[bytes]) -> int:
             assert process.poll() is None, f"Chromium ended with {process.returncode}"
             await asyncio.sleep(0.05)
     return int(told.read_text(encoding="ascii").splitlines()[0])
+
+
+async def heard(page: Page) -> tuple[np.ndarray, int, np.ndarray]:
+    """What the loudspeaker was given: int16 samples, their rate, and (sample, performance time in ms) of its blocks."""
+    made = await page.evaluate(TAKE)
+    return np.frombuffer(base64.b64decode(made["samples"]), "<i2"), int(made["rate"]), np.array(made["times"])
