@@ -10,6 +10,7 @@ with the file's length first.  The resampler is soxr at its high quality: a line
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -43,12 +44,25 @@ def read(path: Path | str, rate: int = 16_000) -> Float32:
     Takes WAV (8, 16, 24, 32 bit, float, double, A-law, µ-law, extensible), FLAC, and what else libsndfile knows.
     Raises ``AudioFileError`` when it is absent, a folder, unreadable, empty, cut short, not audio, or holds no sample or a NaN.
     """
-    import soundfile
-
     path = Path(path)
     _check_container(path)
+    return _decode(path, str(path), rate, None)
+
+
+def decode(data: bytes, rate: int = 16_000, longest_s: float | None = None) -> Float32:
+    """The same of a file's bytes; also ``AudioFileError`` where it lasts longer than ``longest_s``."""
+    file = io.BytesIO(data)
+    if not data or (missing := _missing_bytes(file, len(data))):
+        raise AudioFileError("the sound is empty" if not data else f"the sound is cut short: {missing} bytes of it are missing")
+    file.seek(0)
+    return _decode(file, "the sound", rate, longest_s)
+
+
+def _decode(source: Path | IO[bytes], path: str, rate: int, longest_s: float | None) -> Float32:
+    import soundfile
+
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             if not RATES[0] <= file.samplerate <= RATES[1]:
                 raise AudioFileError(f"{path}: says it has {file.samplerate} samples a second; wants {RATES[0]} to {RATES[1]}")
             frames = 0
@@ -56,6 +70,8 @@ def read(path: Path | str, rate: int = 16_000) -> Float32:
             pieces = []
             for block in file.blocks(BLOCK, dtype="float32", always_2d=True):
                 frames += len(block)
+                if longest_s is not None and frames > longest_s * file.samplerate:
+                    raise AudioFileError(f"{path}: lasts longer than {longest_s:g} s")
                 mono = block.mean(axis=1)
                 if not np.isfinite(mono).all():
                     raise AudioFileError(f"{path}: holds samples that are not numbers (NaN or infinity); export it again as 16-bit WAV")

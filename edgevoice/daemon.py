@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from edgevoice import journal
 from edgevoice.adapters.sdnotify import Notifier
 from edgevoice.errors import EXIT_OK, EXIT_RESTART, DeviceError, EngineError
-from edgevoice.settings import HttpSettings, MqttSettings, Settings
+from edgevoice.settings import MqttSettings, Settings
 
 if TYPE_CHECKING:
     from edgevoice.adapters.house import House
@@ -206,7 +206,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         meter.add("agenda", timekeeper.health)
     lender = _lender(settings, session)
     guests = Guests(settings, app.load_engines) if settings.http.enabled and settings.http.conversations else None
-    http = _http(settings.http, controls, guests)
+    http = _http(settings, controls, guests, lender)
     if life is not None:
         meter.add("update", life.health)
     if http is not None:
@@ -230,8 +230,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     finally:
         if exporter is not None:
             exporter.cancel()
-        if lender is not None:
-            lender.close()
+        if lender is not None and not await asyncio.to_thread(lender.close):
+            tell("an engine on loan did not end in time", journal.WARNING)
         if link is not None:
             link.close()
         if http is not None and not await http.stop():
@@ -298,12 +298,14 @@ def _lender(settings: Settings, session: Session) -> Lender | None:
     return app.make_lender(settings, lambda: session.machine.state in owing)
 
 
-def _http(settings: HttpSettings, house: House, guests: Guests | None) -> HttpEdge | None:
-    if not settings.enabled:
+def _http(settings: Settings, house: House, guests: Guests | None, lender: Lender | None) -> HttpEdge | None:
+    if not settings.http.enabled:
         return None
     from edgevoice.adapters.http import HttpEdge
+    from edgevoice.adapters.http.openai import OpenAi
 
-    return HttpEdge(settings, house, told=tell, conversations=guests)
+    return HttpEdge(settings.http, house, told=tell, conversations=guests,
+                    groups=[OpenAi(lender, settings)] if lender is not None else [])
 
 
 def state_folder(named: str) -> Path:

@@ -25,6 +25,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn: 0 for the likeliest, and the share of the likeliest that are drawn from."""
+
+    temperature: float
+    top_p: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a generation cost.  Seconds; a rate that was never measured is ``None``, not zero."""
 

@@ -67,6 +67,9 @@ def wrong(schema: Schema, value: Any, path: str = "") -> str | None:
     if "enum" in schema:
         fits = any(type(value) is type(choice) and value == choice for choice in schema["enum"])
         return None if fits else f"{where}: wants one of {', '.join(map(str, schema['enum']))}"
+    if "anyOf" in schema:
+        found = [wrong(each, value, path) for each in schema["anyOf"]]
+        return None if None in found else next((text for text in found if text and not text.startswith(f"{where}: wants ")), found[0])
     kind = schema.get("type")
     if not _KINDS[kind](value):
         return f"{where}: wants {kind}"
@@ -89,6 +92,8 @@ def wrong(schema: Schema, value: Any, path: str = "") -> str | None:
             if name not in value:
                 return f"{path + '.' if path else ''}{name}: is missing"
         for name, item in value.items():
+            if name not in known and schema.get("additionalProperties") is True:
+                continue
             if name not in known:
                 return f"{name[:40]!r}: is not known here"
             if (told := wrong(known[name], item, f"{path + '.' if path else ''}{name}")) is not None:
@@ -98,7 +103,7 @@ def wrong(schema: Schema, value: Any, path: str = "") -> str | None:
 
 _KINDS: Mapping[Any, Any] = {
     "boolean": lambda v: isinstance(v, bool), "string": lambda v: isinstance(v, str), "array": lambda v: isinstance(v, list),
-    "object": lambda v: isinstance(v, dict),
+    "object": lambda v: isinstance(v, dict), "null": lambda v: v is None,
     "integer": lambda v: not isinstance(v, bool) and -MOST <= v <= MOST and v == int(v) if isinstance(v, (int, float)) else False,
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and -MOST <= v <= MOST}
 

@@ -232,6 +232,14 @@ class Context:
         row -= row.max()
         return np.asarray(row - np.log(np.exp(row).sum()))
 
+    def likeliest(self, count: int) -> list[tuple[int, float]]:
+        """Tokens and their logits, the likeliest first, of those that may follow the last live one, whose logits must be at hand."""
+        if not self.has_logits:
+            raise RuntimeError("the last token has no logits")
+        row = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), (self._vocabulary,))
+        found = np.argpartition(row, -count)[-count:]
+        return [(int(token), float(row[token])) for token in found[np.argsort(-row[found], kind="stable")]]
+
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens (all of them, where this kind of memory cannot forget a part)."""
         if count >= len(self.live):

@@ -37,10 +37,10 @@ from edgevoice.engines.llama_chat import CHATML, Assembler, ChatTemplate, Prompt
 from edgevoice.engines.llama_native import BATCH, Aborted, AbortSwitch, Context, library
 from edgevoice.engines.llama_sampler import Draws, Sampler, Strict
 from edgevoice.engines.llama_weights import weights
-from edgevoice.engines.protocols import Cancel, Completion, Sampling
+from edgevoice.engines.protocols import Cancel, Completion
 from edgevoice.engines.threads import threads_for
 from edgevoice.errors import ConfigError, EngineError, ModelError
-from edgevoice.events import FinishReason, Message, Usage
+from edgevoice.events import FinishReason, Message, Sampling, Usage
 from edgevoice.settings import LlmSettings
 
 _MARKS = " .,;:?!-\u2026"

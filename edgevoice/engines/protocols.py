@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.events import FinishReason, Message, Partial, Usage, WakeHit
+from edgevoice.events import FinishReason, Message, Partial, Sampling, Usage, WakeHit
 
 Float32 = NDArray[np.float32]
 Int16 = NDArray[np.int16]
@@ -117,15 +117,6 @@ class Completion:
 
     finish: FinishReason
     usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is drawn: 0 for the likeliest, and the share of the likeliest that are drawn from."""
-
-    temperature: float
-    top_p: float
-    seed: int
 
 
 @runtime_checkable

@@ -80,6 +80,7 @@ class Job:
         with self._taken:
             if not self._taken.wait_for(lambda: len(self._made) < DEPTH or self._over.is_set(), HELD_S):
                 self._over.set()
+                raise Busy(f"what was made was not taken within {HELD_S:g} s")
         if self._over.is_set():
             raise Gone
         self._made.append(item)
@@ -174,6 +175,7 @@ class Desk(Generic[Engine]):
                 self._kept -= 1
 
     def close(self) -> None:
+        """Ask it to end, and whoever waits to go; ``join`` waits for it."""
         with self._lock:
             self._closed = True
             waiting = [job for line in self._lines.values() for job, _ in line]
@@ -184,6 +186,13 @@ class Desk(Generic[Engine]):
             job.end(Busy("the device is about to end"))
         if present is not None:
             present.cancel()
+
+    def join(self, timeout_s: float) -> bool:
+        """False if its thread did not end in time."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        return thread is None or not thread.is_alive()
 
     def _queue(self, job: Job, work: Work[Engine], bounded: bool) -> None:
         with self._lock:
@@ -214,9 +223,9 @@ class Desk(Generic[Engine]):
                         self._engine = self._load()
                     work(self._engine, job)
             except Gone:
-                pass
-            except Unfit as unfit:
-                error = unfit
+                error = Busy("the device is about to end") if self._closed else None
+            except (Busy, Unfit) as refused:
+                error = refused
             except Exception as failure:  # noqa: BLE001 - it is raised to whoever asked
                 log.warning("on loan: %s", failure)
                 error = failure

@@ -18,6 +18,7 @@ Threads: the methods of ``Lender`` on any asyncio loop, several at once; what th
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -26,12 +27,14 @@ import numpy as np
 from edgevoice.dialog.chunker import Chunker
 from edgevoice.engines.protocols import SPEECH_RATE, Float32, Llm, Stt, SttStream, Tts
 from edgevoice.events import Partial
-from edgevoice.pipeline.desk import Busy, Desk, Job
-from edgevoice.pipeline.writing import Delta, Writer, Writing
+from edgevoice.pipeline.desk import Busy, Desk, Job, Unfit
+from edgevoice.pipeline.writing import Delta, Offered, Writer, Writing
 from edgevoice.settings import LendSettings, Settings
 
-__all__ = ["Busy", "Delta", "Lender", "Loans", "Writing"]
+__all__ = ["Busy", "Delta", "Lender", "Loans", "Offered", "Unfit", "Writing"]
 
+HEARD_RATE = SPEECH_RATE
+"""Hz of what is to be heard"""
 WINDOW_S = 4.0
 """of a recording, between two looks at what has come of it; a decode of it is the longest that a cancel waits for"""
 
@@ -124,7 +127,12 @@ class Lender:
         desks = (self._stt, self._llm, self._tts)
         return {"loaded": sum(desk.loaded for desk in desks), "waiting": sum(desk.pending for desk in desks)}
 
-    def close(self) -> None:
-        """Cancel everything and give the engines back; what is asked afterwards is refused.  Does not wait."""
-        for desk in (self._stt, self._llm, self._tts):
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Cancel everything and give the engines back; what is asked afterwards is refused.  False if an engine did not come back in time:
+        a process that ends while a thread of its own is inside one may crash on the way."""
+        desks = (self._stt, self._llm, self._tts)
+        for desk in desks:
             desk.close()
+        until = time.monotonic() + timeout_s
+        ended = [desk.join(max(0.0, until - time.monotonic())) for desk in desks]
+        return all(ended)

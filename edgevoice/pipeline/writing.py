@@ -8,12 +8,12 @@ one is weighed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from edgevoice.engines.protocols import Cancel, Llm, Sampling
+from edgevoice.engines.protocols import Cancel, Llm
 from edgevoice.errors import EngineError
-from edgevoice.events import FinishReason, Message, Usage
+from edgevoice.events import FinishReason, Message, Sampling, Usage
 from edgevoice.pipeline.choosing import Chooser
 from edgevoice.pipeline.desk import Gone, Job, Unfit
 from edgevoice.tools.declare import Example
@@ -61,11 +61,11 @@ class Writer:
         self._chooser = Chooser()
 
     def write(self, llm: Llm, writing: Writing, job: Job) -> None:
-        """``Unfit`` where the conversation and the reply do not fit together into the context."""
-        prompt = llm.length(writing.messages)
-        if prompt + writing.max_tokens > llm.size:
-            raise Unfit(f"the messages are {prompt} tokens and the reply up to {writing.max_tokens}; the model's context (llm.context) "
-                        f"has {llm.size}")
+        """``Unfit`` where the conversation leaves no room for a reply in the context; a reply is never longer than what is left."""
+        room = llm.size - llm.length(writing.messages)
+        if room < 1:
+            raise Unfit(f"messages: they are {llm.size - room} tokens, of {llm.size} that the context has (llm.context)")
+        writing = replace(writing, max_tokens=min(writing.max_tokens, room))
         tool = self._tool(llm, writing, job) if writing.tools else None
         if tool is None:
             self._reply(llm, writing, job)

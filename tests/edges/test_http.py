@@ -7,6 +7,8 @@ import contextlib
 import json
 import random
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import aiohttp
 import jsonschema
 import pytest
 
-from edgevoice.adapters.http import asked, server
+from edgevoice.adapters.http import answers, asked
 from edgevoice.dialog.table import State
 from edgevoice.pipeline.health import SCHEMA
 from edgevoice.pipeline.session import Engines
@@ -214,7 +216,7 @@ def test_what_does_not_belong_is_refused_and_nothing_breaks(monkeypatch: pytest.
             for body in (b"[]", b"{", b"\xff", b"[" * 4000, b'{"text": 1}', b'{"text": ""}', b'{"text": "x", "more": 1}',
                          b'{"text": "x", "id": "with\\nline"}', b'{"text": NaN}', b"{}"):
                 assert (await home.post("/v1/ask", data=body, headers=json_type))[0] == 400, body
-            for path in ("/", "/../etc/passwd", "/v1/%2e%2e/%2e%2e/etc/passwd", "/v1/cmd/nothing", "/v1/replies/none"):
+            for path in ("/none", "/../etc/passwd", "/v1/%2e%2e/%2e%2e/etc/passwd", "/v1/cmd/nothing", "/v1/replies/none"):
                 status, told = await home.get(path, "POST" if "cmd" in path else "GET")
                 assert status == 404 and not told["ok"], path
             assert (await home.get("/v1/ask"))[0] == 405
@@ -254,8 +256,8 @@ def test_a_flood_is_bounded_and_a_stop_comes_through_it(monkeypatch: pytest.Monk
 
 def test_who_says_nothing_or_takes_nothing_is_disconnected_and_slows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def act() -> None:
-        monkeypatch.setattr(server, "BODY_S", 0.5)
-        monkeypatch.setattr(server, "STALL_S", 0.5)
+        monkeypatch.setattr(answers, "BODY_S", 0.5)
+        monkeypatch.setattr(answers, "STALL_S", 0.5)
         async with house(monkeypatch) as home:
             reader, writer = await asyncio.open_connection("127.0.0.1", home.made.http.port)
             assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -296,3 +298,61 @@ def test_a_port_that_is_taken_is_told_and_the_conversation_goes_on(monkeypatch: 
     asyncio.run(act("no such file", port=0, token_file=str(tmp_path / "none")))
     (tmp_path / "short").write_text("secret listen\n", encoding="utf-8")
     asyncio.run(act("16 at least", port=0, token_file=str(tmp_path / "short")))
+
+
+def test_over_tls_it_is_reached_by_who_trusts_its_certificate_and_not_in_plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+                   cwd=tmp_path, check=True, capture_output=True)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+
+    async def act() -> None:
+        async with house(monkeypatch, cert_file=str(tmp_path / "cert.pem"), key_file=str(tmp_path / "key.pem")) as home:
+            assert home.made.http is not None
+            port = home.made.http.port
+            assert f"HTTP: https://127.0.0.1:{port}" in home.made.told
+            async with aiohttp.ClientSession(f"https://localhost:{port}", connector=aiohttp.TCPConnector(ssl=trusting)) as web:
+                async with web.get("/health") as response:
+                    assert response.status == 200
+                async with web.post("/v1/cmd/stop", headers={"Origin": f"https://localhost:{port}"}) as response:
+                    assert response.status == 200
+                async with web.post("/v1/cmd/stop", headers={"Origin": f"http://localhost:{port}"}) as response:
+                    assert response.status == 403, "a page that came in plain is another one"
+                async with web.post("/v1/ask", json={"text": "Who was Ada?"}) as response:
+                    assert text_of(await read(response)) == "All is well."
+            async with aiohttp.ClientSession(f"https://localhost:{port}") as web:
+                with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                    await web.get("/health")
+            with pytest.raises(aiohttp.ClientError):
+                await home.get("/health")  # in plain
+
+    asyncio.run(act())
+    (tmp_path / "cert.pem").write_text("no certificate\n", encoding="utf-8")
+
+    async def without() -> None:
+        files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+        settings = Settings(http=HttpSettings(enabled=True, port=0, **files), wake=WakeSettings(enabled=False),
+                            llm=LlmSettings(system_prompt=""))
+        async with device(settings, monkeypatch, connected=False) as made:
+            assert made.http is not None
+            await until(lambda: made.http.problem)
+            assert "http.cert_file" in made.http.problem and made.http.port == 0
+
+    asyncio.run(without())
+
+
+def test_nothing_outside_is_reached_by_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act() -> None:
+        async with house(monkeypatch) as home:
+            assert home.made.http is not None
+            for path in ("/console/../server.py", "/console/%2e%2e/server.py", "/console/..%2f..%2fserver.py", "//etc/passwd",
+                         "/console//etc/passwd", "/console/%00", "/console/....//server.py", "/console/\\..\\server.py",
+                         "/v1/models/../../etc/passwd", "/v1/replies/..%2f..%2fetc%2fpasswd"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", home.made.http.port)
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                answer = await asyncio.wait_for(reader.read(), 5)
+                writer.close()
+                assert answer.split(b" ")[1] in (b"400", b"404"), (path, answer[:200])
+                assert b"root:" not in answer and b"import" not in answer
+
+    asyncio.run(act())

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from edgevoice.engines.protocols import Cancel, Completion, Sampling
+from edgevoice.engines.protocols import Cancel, Completion
 from edgevoice.errors import EngineError
-from edgevoice.events import FinishReason, Message, Usage
+from edgevoice.events import FinishReason, Message, Sampling, Usage
 
 
 @dataclass(frozen=True)

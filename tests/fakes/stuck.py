@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edgevoice.engines.protocols import Cancel, Completion, Float32, Llm, Sampling, Stt, SttStream, Tts, TurnEnd
-from edgevoice.events import Message, Partial
+from edgevoice.engines.protocols import Cancel, Completion, Float32, Llm, Stt, SttStream, Tts, TurnEnd
+from edgevoice.events import Message, Partial, Sampling
 
 
 class Stuck:

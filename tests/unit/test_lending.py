@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevoice.engines.protocols import Sampling
 from edgevoice.errors import EngineError
-from edgevoice.events import Message
+from edgevoice.events import Message, Sampling
 from edgevoice.pipeline import desk
 from edgevoice.pipeline.desk import LOWEST, Busy, Unfit
 from edgevoice.pipeline.lending import Delta, Lender, Loans, Writing
@@ -51,7 +50,7 @@ async def bank(*args: Any, **facts: Any) -> AsyncIterator[Bank]:
     try:
         yield made
     finally:
-        made.lender.close()
+        await asyncio.to_thread(made.lender.close)
 
 
 async def until(done: Callable[[], bool]) -> None:
@@ -244,12 +243,14 @@ def test_after_its_end_nothing_is_lent() -> None:
             await until(lambda: bool(made.made) and bool(made.made[0].asked))
             waiting = asyncio.create_task(made.write(who="b"))
             await asyncio.sleep(0)
-            made.lender.close()
+            assert await asyncio.to_thread(made.lender.close)
+            assert made.made[0].closed and not any(thread.name == "edgevoice-writes" for thread in threading.enumerate())
             with pytest.raises(Busy):
                 await waiting
             with pytest.raises(Busy):
                 await made.write()
-            assert await going == []
+            with pytest.raises(Busy):
+                await going
             await until(lambda: made.made[0].closed)
 
     asyncio.run(act())

@@ -15,6 +15,7 @@ PUBLIC = {
     "edgevoice": [],
     "edgevoice.adapters": [],
     "edgevoice.adapters.http": ["HttpEdge"],
+    "edgevoice.adapters.http.openai": ["OpenAi"],
     "edgevoice.adapters.mqtt": ["MqttAdapter"],
     "edgevoice.checks": ["Check", "Found", "Place", "Result", "Status", "TABLE", "carry_out", "worst"],
     "edgevoice.cli": [],

@@ -17,17 +17,20 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from edgevoice.adapters.house import Conversations, Failed, House
+from edgevoice.adapters.http.answers import BODY_S
 from edgevoice.adapters.http.asked import Asked
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
+from edgevoice.adapters.http.openapi import OpenApi
 from edgevoice.adapters.http.pages import Pages
+from edgevoice.adapters.http.routes import Group
 from edgevoice.adapters.http.rows import Rows
-from edgevoice.adapters.http.server import BODY_S, Server
+from edgevoice.adapters.http.server import Server
 from edgevoice.adapters.verbs import MOST_BYTES
 from edgevoice.errors import ConfigError
 from edgevoice.pipeline.alert import Alert
@@ -53,8 +56,8 @@ class HttpEdge:
     ``conversations``: of clients over their own microphones."""
 
     def __init__(self, settings: HttpSettings, house: House, *, told: Callable[[str], None] = lambda text: None,
-                 conversations: Conversations | None = None) -> None:
-        self._settings, self._house, self._told, self._conversations = settings, house, told, conversations
+                 conversations: Conversations | None = None, groups: Sequence[Group] = ()) -> None:
+        self._settings, self._house, self._told, self._conversations, self._groups = settings, house, told, conversations, groups
         self._device = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="edgevoice-http", daemon=True)
@@ -217,7 +220,7 @@ class HttpEdge:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(settings.cert_file, settings.key_file)
         server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts),
-                        conversations=self._conversations, groups=(Pages(),))
+                        conversations=self._conversations, groups=(Pages(), OpenApi(), *self._groups))
         runner = web.AppRunner(server.app, handler_cancellation=True, access_log=None, handle_signals=False, keepalive_timeout=BODY_S,
                                shutdown_timeout=0.5, max_line_size=MOST_BYTES, max_field_size=MOST_BYTES)
         await runner.setup()

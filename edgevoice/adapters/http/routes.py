@@ -13,15 +13,24 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+Refusal = Callable[[str, str, Mapping[str, Any]], dict[str, Any]]
+"""Of a reason for programs, a text for people, and further facts: the answer's body."""
+
+
+def refusal(reason: str, message: str, _: Mapping[str, Any]) -> dict[str, Any]:
+    """As the device's own routes say it."""
+    return {"ok": False, "reason": reason, "message": message}
+
+
 class Route(NamedTuple):
-    """``scope``: what a token must allow, "" where it depends on the verb in the path, ``None`` for anybody.  ``about``: its OpenAPI
-    operation object, made of the schemas that the handler checks with."""
+    """``scope``: what a token must allow, "" where it depends on the verb in the path, ``None`` for anybody.  ``refusal``: how its
+    clients are told that something is refused."""
 
     method: str
     path: str
     scope: str | None
     handler: Handler
-    about: Mapping[str, Any] | None = None
+    refusal: Refusal = refusal
 
 
 class Group(Protocol):

@@ -1,14 +1,13 @@
 """Requests: each goes through the same gate, and is answered with JSON, text, or a stream of events.
 
 Laws: what is refused is told as ``{"ok": false, "reason", "message"}``, never as a traceback; a client that does not take what it is sent
-within ``STALL_S`` is disconnected, and holds nobody meanwhile; every number of clients, bytes and seconds has a bound.
+within ``answers.STALL_S`` is disconnected, and holds nobody meanwhile; every number of clients, bytes and seconds has a bound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import json
 import logging
 import secrets
 import time
@@ -20,15 +19,16 @@ from aiohttp import web
 
 from edgevoice.adapters import metrics
 from edgevoice.adapters.house import Conversations, Failed
-from edgevoice.adapters.http import commands
+from edgevoice.adapters.http import answers, commands
+from edgevoice.adapters.http.answers import Slow, events_answer, json_answer, json_body, send
 from edgevoice.adapters.http.asked import Asked, Questions
-from edgevoice.adapters.http.commands import COMMANDS
+from edgevoice.adapters.http.commands import ASK, COMMANDS
 from edgevoice.adapters.http.feed import Feed, sse
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens, allowed
-from edgevoice.adapters.http.routes import Group, Handler, Route
+from edgevoice.adapters.http.routes import Group, Handler, Refusal, Route, refusal
 from edgevoice.adapters.http.stream import Streams
 from edgevoice.adapters.limits import Bucket
-from edgevoice.adapters.verbs import ARGUMENTS, CONTROL, MOST_BYTES, Refused, Schema, checked, described, dumps
+from edgevoice.adapters.verbs import CONTROL, MOST_BYTES, Refused, checked, dumps
 from edgevoice.settings import HttpSettings
 
 if TYPE_CHECKING:
@@ -36,21 +36,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BODY_S = 10.0
-"""for a request to come in whole, from the connection on"""
-STALL_S = 10.0
-"""for a client to take what it is sent"""
 MOST_WAITING = 16
 """commands that may be on their way, but for those that stop something"""
 
-_ID: Schema = {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"}
-ASK = described("ask", {**ARGUMENTS["ask"][1], "id": _ID, "keep": {"type": "boolean"}}, ("text",))
 _STATUS: Mapping[str, int] = {"oversized": 413, "malformed": 400, "unknown": 404, "busy": 503, "unavailable": 409, "duplicate": 409,
                               "too_many": 429, "host": 421, "origin": 403, "token": 401, "scope": 403, "failed": 500, "late": 408,
                               "type": 415, "cancelled": 409}
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
             "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Server": "edgevoice"}
-_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 
 class Server:
@@ -72,11 +65,11 @@ class Server:
         self._live: dict[Any, float] = {}
         """connections, and since when each of them has owed a request; 0 for not"""
         self._errors = Bucket(1.0)
-        self._scopes: dict[Any, str | None] = {}
+        self._routes: dict[Any, Route] = {}
         self.app = web.Application(middlewares=[self._gate], client_max_size=MOST_BYTES)
         self.app.on_response_prepare.append(_headers)
         for route in (*self.routes(), *(route for group in groups for route in group.routes())):
-            self._scopes[self.app.router.add_route(route.method, route.path, route.handler).handler] = route.scope
+            self._routes[self.app.router.add_route(route.method, route.path, route.handler).handler] = route
 
     def routes(self) -> Iterable[Route]:
         """Those of the device itself."""
@@ -103,7 +96,7 @@ class Server:
                 return _Full()
             protocol: asyncio.Protocol = make()
             self._live[protocol] = now
-            loop.call_later(BODY_S, self._silent, protocol)
+            loop.call_later(answers.BODY_S, self._silent, protocol)
             return protocol
         return one
 
@@ -123,28 +116,32 @@ class Server:
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._live[request.protocol] = 0.0
         self.requests += 1
+        route = self._routes.get(request.match_info.handler)
+        no = partial(self._no, route.refusal if route else refusal)
         try:
             self._judge(request)
             return await handler(request)
         except Refused as error:
-            return self._no(error.reason, str(error), error.data)
+            return no(error.reason, str(error), error.data)
         except Failed as error:
-            return self._no(error.reason, str(error))
+            return no(error.reason, str(error))
         except web.HTTPException as error:
             reason = {404: "unknown", 405: "unknown", 413: "oversized"}.get(error.status, "malformed")
-            return self._no(reason, error.reason, status=error.status)
-        except ConnectionError:  # the client went away, or was sent away
+            return no(reason, error.reason, status=error.status)
+        except ConnectionError as error:  # the client went away, or is sent away
+            self.refused["slow"] += isinstance(error, Slow)
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
         except Exception as error:
             if self._errors.take(time.monotonic()):
                 log.exception("HTTP: %s %s failed", request.method, request.match_info.route.resource)
-            return self._no("failed", f"{type(error).__name__}, see the device's log")
+            return no("failed", f"{type(error).__name__}, see the device's log")
 
     def _judge(self, request: web.Request) -> None:
         """``Refused`` unless it may be answered."""
         now, peer, verb = time.monotonic(), request.remote or "", request.match_info.get("verb", "")
+        route = self._routes.get(request.match_info.handler)
         if not self._peers.may(peer, now, stop=verb in CONTROL):
             raise Refused("too_many", "more requests a second than http.requests_per_s", {"retry_s": 1})
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
@@ -152,14 +149,14 @@ class Server:
             raise Refused("host", "it does not go by that name; http.hosts may name more")
         if origin is not None and origin.lower() != f"{request.scheme}://{host}".lower():
             raise Refused("origin", "no other page may use it")
-        scope = commands.scope(verb) if verb else self._scopes.get(request.match_info.handler)
+        scope = commands.scope(verb) if verb else route.scope if route else None
         if scope is None:
             return
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if scope not in allowed(self._tokens, self._peers, peer, token.strip() if kind.lower() == "bearer" else "", now):
             raise Refused("scope", f"the token does not allow {scope}")
 
-    def _no(self, reason: str, message: str, data: Mapping[str, Any] | None = None, *, status: int = 0) -> web.Response:
+    def _no(self, told: Refusal, reason: str, message: str, data: Mapping[str, Any] | None = None, *, status: int = 0) -> web.Response:
         self.refused[reason] += 1
         headers = {}
         status = status or _STATUS[reason]
@@ -167,37 +164,25 @@ class Server:
             headers["Retry-After"] = str((data or {}).get("retry_s", 1))
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return _json({"ok": False, "reason": reason, "message": message[:500]}, status=status, headers=headers)
-
-    async def _arguments(self, request: web.Request, schema: Schema) -> dict[str, Any]:
-        if request.content_length is not None and request.content_length > MOST_BYTES:
-            raise Refused("oversized", f"{request.content_length} bytes; at most {MOST_BYTES}")
-        try:
-            async with asyncio.timeout(BODY_S):
-                body = await request.read()
-        except TimeoutError:
-            raise Refused("late", f"it did not come whole within {BODY_S:g} s") from None
-        if body and request.content_type != "application/json":
-            raise Refused("type", "wants Content-Type: application/json")
-        return checked(schema, body or b"{}")
+        return json_answer(told(reason, message[:500], data or {}), status=status, headers=headers)
 
     # What is answered at once.
 
     async def _health(self, _: web.Request) -> web.StreamResponse:
-        return _json(await self._edge.look())
+        return json_answer(await self._edge.look())
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text=metrics.prometheus(await self._edge.look()), headers={
             "Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _state(self, _: web.Request) -> web.StreamResponse:
-        return _json(await self._edge.look(state=True))
+        return json_answer(await self._edge.look(state=True))
 
     async def _command(self, request: web.Request) -> web.StreamResponse:
         began, verb = time.monotonic(), request.match_info["verb"]
         if verb not in COMMANDS or verb not in self._edge.verbs:
             raise Refused("unknown", f"there are {', '.join(COMMANDS)}")
-        arguments = await self._arguments(request, COMMANDS[verb])
+        arguments = checked(COMMANDS[verb], await json_body(request, MOST_BYTES))
         if verb not in CONTROL and self._waiting >= MOST_WAITING:
             raise Refused("busy", f"{MOST_WAITING} commands wait already")
         self._waiting += 1
@@ -206,26 +191,27 @@ class Server:
         finally:
             self._waiting -= 1
         made = {"verb": verb, "ok": True, "took_ms": round(1000 * (time.monotonic() - began), 3), "time": round(time.time(), 3)}
-        return _json({**made, "data": data} if data else made)
+        return json_answer({**made, "data": data} if data else made)
 
     # Streams.
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         place = self.feed.place(request.headers.get("Last-Event-ID", ""))
-        response = await self._open(request)
+        response = await events_answer(request)
+        await send(response, b":\n\n")
         while True:
             changed = self.feed.changed
             new, place = self.feed.after(place)
             if new:
-                await self._send(response, b"".join(new))
+                await send(response, b"".join(new))
             if changed is self.feed.changed:
                 try:
                     await asyncio.wait_for(changed.wait(), self._settings.heartbeat_s)
                 except TimeoutError:
-                    await self._send(response, b":\n\n")
+                    await send(response, b":\n\n")
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
-        arguments = await self._arguments(request, ASK)
+        arguments = checked(ASK, await json_body(request, MOST_BYTES))
         id, text = arguments.get("id") or secrets.token_urlsafe(12), arguments["text"]
         asked = self._questions.find(id)
         if asked is None:
@@ -254,25 +240,12 @@ class Server:
                 raise
             generation, _, seq = request.headers.get("Last-Event-ID", "").partition("-")
             known = generation == str(stream.generation) and seq.isascii() and seq.isdigit() and len(seq) < 10
-            response = await self._open(request, {"X-Reply-Id": asked.id})
+            response = await events_answer(request, {"X-Reply-Id": asked.id})
+            await send(response, b":\n\n")
             async for frames in asked.frames(int(seq) if known else -1, self._settings.heartbeat_s):
                 made = [sse(dumps(frame.as_dict()), event="frame", id=f"{frame.generation}-{frame.seq}") for frame in frames]
-                await self._send(response, b"".join(made) or b":\n\n")
+                await send(response, b"".join(made) or b":\n\n")
         return response
-
-    async def _open(self, request: web.Request, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**_STREAM, **(headers or {})})
-        await response.prepare(request)
-        await self._send(response, b":\n\n")
-        return response
-
-    async def _send(self, response: web.StreamResponse, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(STALL_S):
-                await response.write(data)
-        except TimeoutError:
-            self.refused["slow"] += 1
-            raise ConnectionResetError("it takes nothing") from None
 
 
 class _Full(asyncio.Protocol):
@@ -282,11 +255,6 @@ class _Full(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         transport.close()
-
-
-def _json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), status=status,
-                        headers={"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
 async def _headers(_: web.Request, response: web.StreamResponse) -> None:
