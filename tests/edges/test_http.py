@@ -98,7 +98,7 @@ def test_it_is_asked_watched_and_commanded(monkeypatch: pytest.MonkeyPatch) -> N
                 assert text_of(frames) == "All is well here." and frames[-1][2]["finish"] == "stop"
                 assert [frame["seq"] for _, _, frame in frames] == list(range(len(frames)))
                 await until(lambda: home.made.find("playback_end"))
-                told = await read(events, 4)
+                told = await read(events, 8)
                 names = [event for _, event, _ in told]
                 assert names[0] == "asked" and "state" in names
                 assert told[0][2]["chars"] == 12 and "text" not in told[0][2], "words stay on the device unless they are asked for"

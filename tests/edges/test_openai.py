@@ -259,8 +259,8 @@ def test_one_too_many_is_told_to_come_again(edge: Device, client: openai.OpenAI)
         async with aiohttp.ClientSession(headers=head) as web:
             async with web.post(url, json=body) as first:
                 assert first.status == 200
-                waiting = asyncio.create_task(web.post(url, json={**body, "max_tokens": 1, "stream": False}).__aenter__())
-                await asyncio.sleep(0.3)
+                waiting = asyncio.create_task(web.post(url, json={**body, "stream": False}).__aenter__())
+                await asyncio.sleep(0.1)
                 async with web.post(url, json=body) as third:
                     told = third.status, third.headers["Retry-After"], await third.json()
                 first.close()
