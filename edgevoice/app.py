@@ -12,11 +12,13 @@ import ctypes
 import dataclasses
 import functools
 import logging
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgevoice import rt
 from edgevoice.audio import read, to_int16
@@ -32,6 +34,9 @@ from edgevoice.rt import Core
 from edgevoice.rt.contract import Device
 from edgevoice.settings import Settings
 from edgevoice.trace import Trace
+
+if TYPE_CHECKING:
+    from edgevoice.adapters.wyoming.offered import Offered
 
 _log = logging.getLogger(__name__)
 
@@ -212,6 +217,31 @@ def make_trace(settings: Settings, clock: Clock | None = None, *, kept: bool = T
     """``kept``: whether anybody will ask for all that happened; otherwise, as in a daemon that runs for weeks, only the last of it."""
     clock = clock or MonotonicClock()
     return (Trace(clock) if kept else Trace(clock, PASSING_ROWS)), clock
+
+
+def offered(settings: Settings) -> Offered:
+    """What a Wyoming client is told: what is installed, and which of it is lent."""
+    from edgevoice.adapters.wyoming.offered import Model, Offered
+    from edgevoice.engines import wake
+    from edgevoice.models import Store, catalogue, default_root, inventory
+
+    store = Store(default_root(settings.paths))
+    versions = inventory.versions(store, {"stt": settings.stt.model, "tts": settings.tts.model})
+
+    def model(part: str, name: str) -> Model:
+        entry = catalogue.get(name)
+        language = next((piece for piece in re.split("[-_]", Path(name).name) if len(piece) == 2 and piece.isalpha()), "en")
+        if entry is None:
+            return Model(Path(name).name, Path(name).name, versions[part], (language,), "unknown")
+        return Model(name, f"{entry.summary} ({entry.licence})", versions[part], (language,), str(entry.origins[0]))
+
+    words = wake.about(settings.wake) if settings.wake.enabled else []
+    wyoming, lends = settings.wyoming, settings.lend.enabled
+    return Offered(metadata.version("edgevoice"), model("stt", settings.stt.model) if lends else None,
+                   model("tts", settings.tts.model) if lends else None,
+                   [Model(word.name, word.phrase, "", word.languages or ("en",), word.author or "unknown", word.website, word.phrase)
+                    for word in words],
+                   satellite=wyoming.satellite, name=settings.mqtt.id or socket.gethostname(), area=wyoming.area)
 
 
 def announce(trace: Trace, settings: Settings, sample: int) -> None:

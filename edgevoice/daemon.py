@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgevoice.adapters.http import HttpEdge
     from edgevoice.adapters.mqtt import MqttAdapter
     from edgevoice.adapters.mqtt.home import HomeLink
+    from edgevoice.adapters.wyoming import WyomingEdge
     from edgevoice.controls import Controls
     from edgevoice.guests import Guests
     from edgevoice.household import Household
@@ -172,6 +173,7 @@ class Edges(NamedTuple):
     mqtt: MqttAdapter | None
     http: HttpEdge | None
     controls: Controls
+    wyoming: WyomingEdge | None
 
 
 @contextlib.asynccontextmanager
@@ -209,6 +211,10 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
     http = _http(settings, controls, guests, lender)
     if life is not None:
         meter.add("update", life.health)
+    wyoming = await _wyoming(settings, session, lender)
+    if wyoming is not None:
+        meter.add("wyoming", wyoming.health)
+        wyoming.start()
     if http is not None:
         meter.add("http", http.health)
     if guests is not None:
@@ -226,7 +232,7 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
         exporter = asyncio.create_task(metrics.export(
             meter.look, files.every_s, json_file=files.json_file, prometheus_file=files.prometheus_file))
     try:
-        yield Edges(mqtt, http, controls)
+        yield Edges(mqtt, http, controls, wyoming)
     finally:
         if exporter is not None:
             exporter.cancel()
@@ -234,6 +240,8 @@ async def edges(session: Session, settings: Settings, trace: Trace, device: Supe
             tell("an engine on loan did not end in time", journal.WARNING)
         if link is not None:
             link.close()
+        if wyoming is not None and not await wyoming.stop():
+            tell("Wyoming: it did not end in time", journal.WARNING)
         if http is not None and not await http.stop():
             tell("HTTP: it did not end in time", journal.WARNING)
         if mqtt is not None and not await mqtt.stop():
@@ -296,6 +304,17 @@ def _lender(settings: Settings, session: Session) -> Lender | None:
 
     owing = (State.LISTENING, State.SPECULATING, State.THINKING, State.HOLDING)
     return app.make_lender(settings, lambda: session.machine.state in owing)
+
+
+async def _wyoming(settings: Settings, session: Session, lender: Lender | None) -> WyomingEdge | None:
+    if not settings.wyoming.enabled:
+        return None
+    from edgevoice import app
+    from edgevoice.adapters.wyoming import WyomingEdge
+
+    return WyomingEdge(settings.wyoming, session, await asyncio.to_thread(app.offered, settings), engines=lender,
+                       detector=functools.partial(app.open_wake, settings), audio_s=settings.lend.audio_s,
+                       words=(settings.dialog.first_chunk_words, settings.tts.max_chunk_words), told=tell)
 
 
 def _http(settings: Settings, house: House, guests: Guests | None, lender: Lender | None) -> HttpEdge | None:

@@ -105,6 +105,18 @@ def _http(settings: Settings) -> Kept:
                 "http.enabled, http.words, http.token_file")
 
 
+def _wyoming(settings: Settings) -> Kept:
+    wyoming = settings.wyoming
+    if not wyoming.enabled:
+        return Kept("Wyoming", "nowhere", "it is not served", "not kept", "nothing", False, "wyoming.enabled")
+    if wyoming.satellite:
+        return Kept("Wyoming", "network", "the Home Assistant that is connected", "as it likes",
+                    "the microphone's sound after the wake word, to the end of the sentence; text and sound of what it sends", True,
+                    "wyoming.satellite, wyoming.allow")
+    return Kept("Wyoming", "network", "whoever wyoming.allow lets in", "nothing is kept for them",
+                "text and sound of what they send themselves; nothing of the device's microphone", False, "wyoming.enabled, wyoming.allow")
+
+
 def _agenda(settings: Settings) -> Kept:
     if not settings.skills.enabled:
         return Kept("timers, reminders and lists", "nowhere", "switched off", "not kept", "nothing", False, "skills.enabled")
@@ -175,7 +187,8 @@ def _models(settings: Settings) -> Kept:
 
 
 ROWS: tuple[Callable[[Settings], Kept], ...] = (
-    _sound, _history, _trace, _output, _mqtt, _http, _replies, _agenda, _store, _house, _tools, _health, _prompts, _phrases, _models)
+    _sound, _history, _trace, _output, _mqtt, _http, _wyoming, _replies, _agenda, _store, _house, _tools, _health, _prompts, _phrases,
+    _models)
 
 
 def _size(where: str) -> int | None:

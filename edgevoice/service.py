@@ -91,11 +91,12 @@ def install(root: Path = Path("/"), *, config: Path | None = None, models: Path 
     else:
         yield _write(place, _read("edgevoice.toml") if config is None else config.read_text(encoding="utf-8"), "the configuration")
     settings = load(place)
-    if settings.mqtt.host or settings.http.enabled:
-        why = f"mqtt.host is {settings.mqtt.host}" if settings.mqtt.host else "http.enabled is true"
-        yield _write(root / DROP_IN, _read("mqtt.conf"), f"{why}: the service gets a network")
+    whys = [f"mqtt.host is {settings.mqtt.host}"] if settings.mqtt.host else []
+    whys += [f"{edge}.enabled is true" for edge in ("http", "wyoming") if getattr(settings, edge).enabled]
+    if whys:
+        yield _write(root / DROP_IN, _read("mqtt.conf"), f"{whys[0]}: the service gets a network")
     else:
-        yield _remove(root / DROP_IN, "neither mqtt.host nor http.enabled is set: the service has no network")
+        yield _remove(root / DROP_IN, "none of mqtt.host, http.enabled and wyoming.enabled is set: the service has no network")
     for command in ("systemd-sysusers", "systemd-tmpfiles"):
         arguments = ["--create"] if command == "systemd-tmpfiles" else []
         yield _run([command, *arguments, *([] if live else [f"--root={root}"]), "edgevoice.conf"], "its user" if not arguments else

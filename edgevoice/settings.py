@@ -224,6 +224,21 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WyomingSettings:
+    """The device's ears and voice for Home Assistant, by its own protocol; who may use them is known by address alone."""
+
+    enabled: bool = key(False, "serve Wyoming: speech to text, text to speech, wake words")
+    address: str = key("127.0.0.1", "where: this machine alone, or :: or 0.0.0.0 for those in wyoming.allow, too")
+    port: int = key(10700, "port; 0 for any that is free", low=0, high=65535)
+    allow: list[str] = key([], "addresses and networks that may connect, besides this machine, such as 192.168.1.20 or 192.168.1.0/24")
+    satellite: bool = key(False, "let a Home Assistant that connects lead the conversation: after the wake word it hears the microphone "
+                                 "and answers; the device itself answers only while none is connected")
+    area: str = key("", "room that the device stands in, told to Home Assistant")
+    clients: int = key(8, "connections at once", low=1, high=100)
+    idle_s: float = key(60.0, "after which a connection is closed on which nothing comes", low=1.0, high=3600.0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
 class LendSettings:
     """The engines, lent to programs over the network: instances of their own, at the lowest priority."""
 
@@ -351,6 +366,7 @@ class Settings:
     dialog: DialogSettings = field(default_factory=DialogSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    wyoming: WyomingSettings = field(default_factory=WyomingSettings)
     lend: LendSettings = field(default_factory=LendSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     health: HealthSettings = field(default_factory=HealthSettings)

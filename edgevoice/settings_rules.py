@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -55,6 +56,17 @@ def _no_filter(topics: list[str]) -> list[str]:
     return [topic for topic in topics if not topic or not _FILTER.fullmatch(topic)]
 
 
+def _no_networks(names: list[str]) -> list[str]:
+    def is_one(name: str) -> bool:
+        try:
+            ipaddress.ip_network(name, strict=False)
+        except ValueError:
+            return False
+        return True
+
+    return [name for name in names if not is_one(name)]
+
+
 RULES = (
     Rule(("vad.offset", "vad.onset"), lambda s: s.vad.offset >= s.vad.onset,
          lambda s: f"is not below vad.onset ({s.vad.onset})", lambda s: "speech must end at a lower probability than it begins at"),
@@ -99,6 +111,16 @@ RULES = (
     Rule(("http.cert_file", "http.key_file"), lambda s: bool(s.http.cert_file) != bool(s.http.key_file),
          lambda s: "stands without http.key_file" if s.http.cert_file else "is empty, and http.key_file is not",
          lambda s: "a certificate and its key go together"),
+    Rule(("wyoming.address", "wyoming.allow", "wyoming.enabled"),
+         lambda s: s.wyoming.enabled and not s.wyoming.allow and s.wyoming.address not in ("127.0.0.1", "::1", "localhost"),
+         lambda s: "would let nobody in but this machine, and be seen by all",
+         lambda s: 'name who may connect in wyoming.allow, or set address = "127.0.0.1"'),
+    Rule(("wyoming.allow",), lambda s: bool(_no_networks(s.wyoming.allow)),
+         lambda s: f"{_no_networks(s.wyoming.allow)[0]!r} is no address and no network",
+         lambda s: "such as 192.168.1.20 or 192.168.1.0/24"),
+    Rule(("wyoming.satellite", "wyoming.enabled", "wake.enabled"),
+         lambda s: s.wyoming.enabled and s.wyoming.satellite and not s.wake.enabled,
+         lambda s: "waits for a wake word that is switched off", lambda s: "set wake.enabled = true"),
     Rule(("skills.timezone",), lambda s: _no_zone(s.skills.timezone),
          lambda s: "is no time zone that this system knows", lambda s: "such as Europe/Berlin; /usr/share/zoneinfo has them all"),
     Rule(("tools.topics",), lambda s: bool(_no_filter(s.tools.topics)),

@@ -86,6 +86,13 @@ def _samples(health: Mapping[str, Any]) -> Iterator[Sample]:
         yield "edgevoice_mqtt_events_dropped_total", {}, mqtt["events_dropped"]
         for outcome, count in {"obeyed": mqtt["obeyed"], **mqtt["refused"]}.items():
             yield "edgevoice_mqtt_commands_total", {"outcome": outcome}, count
+    if (wyoming := health.get("wyoming")) is not None:
+        yield "edgevoice_wyoming_connections", {}, wyoming["connections"]
+        yield "edgevoice_wyoming_leads", {}, wyoming["leads"]
+        for kind, count in {**wyoming["requests"], "pipeline": wyoming["pipelines"]}.items():
+            yield "edgevoice_wyoming_requests_total", {"kind": kind}, count
+        for why in ("refused", "turned_away"):
+            yield "edgevoice_wyoming_refused_total", {"why": why}, wyoming[why]
 
 
 def _of_sound(sound: Mapping[str, Any], playout: Mapping[str, Any]) -> Iterator[Sample]:

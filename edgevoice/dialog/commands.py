@@ -33,6 +33,8 @@ class Event:
     """of ASK: it waits for whatever goes on to end"""
     origin: str = ""
     """of ASK: whose question it is, in a word of the one who asked"""
+    sound: object = None
+    """of SAY: what is to be heard in place of ``text``; nothing that is decided depends on it"""
 
 
 EarconName = Literal["listening", "done", "error", "muted", "unmuted"]
@@ -115,6 +117,7 @@ class Speak:
     text: str
     channel: Loudness = "voice"
     """the voice's volume, unless it is an announcement"""
+    sound: object = None
 
 
 @dataclass(frozen=True, slots=True)

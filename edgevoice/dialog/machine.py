@@ -292,7 +292,7 @@ class Machine:
         self._alive = 0
 
     def _speak(self, event: Event) -> None:
-        self._fixed(event.text, event.channel)
+        self._fixed(event.text, event.channel, event.sound)
 
     def _apologize(self, _: Event) -> None:
         self._earcon("error")
@@ -309,10 +309,10 @@ class Machine:
         self.generation += 1
         self._alive = self.generation
 
-    def _fixed(self, text: str, channel: Loudness = "voice") -> None:
+    def _fixed(self, text: str, channel: Loudness = "voice", sound: object = None) -> None:
         self._next_generation()
         self._speaks_fixed = True
-        self._out.append(Speak(self.generation, self.turn, text, channel))
+        self._out.append(Speak(self.generation, self.turn, text, channel, sound))
 
     def _pause(self, _: Event) -> None:
         self._out.append(Pause(self.generation))

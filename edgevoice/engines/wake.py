@@ -16,6 +16,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,30 @@ def load(settings: WakeSettings, folder: Path | None = None, *, far_end: bool = 
 def available(folder: Path | None = None) -> list[str]:
     """Names that may stand in ``settings.wake.words``; ``EngineError`` without the package."""
     return sorted(_configs(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a word's model says of itself; ``phrase`` is what to say."""
+
+    name: str
+    phrase: str
+    author: str = ""
+    website: str = ""
+    languages: tuple[str, ...] = ()
+
+
+def about(settings: WakeSettings) -> list[About]:
+    """Of each word that is heard, by the name that a hit has; typed ones are of nobody's making."""
+    configs, made = _configs(own_folder(settings)) if settings.words else {}, []
+    for word in settings.words:
+        path = _find(word, configs)
+        _check(path)
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        languages = facts.get("trained_languages")
+        made.append(About(path.stem, str(facts["wake_word"]), str(facts.get("author", "")), str(facts.get("website", "")),
+                          tuple(map(str, languages)) if isinstance(languages, list) else ()))
+    return made + [About(word.strip().lower().replace(" ", "_"), word) for word in settings.keywords]
 
 
 def own_folder(settings: WakeSettings) -> Path | None:

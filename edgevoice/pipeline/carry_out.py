@@ -26,6 +26,7 @@ from edgevoice.dialog.commands import (
 )
 from edgevoice.pipeline.earcons import earcons, ring
 from edgevoice.pipeline.ears import Ears
+from edgevoice.pipeline.elsewhere import Sound
 from edgevoice.pipeline.mouth import Mouth
 from edgevoice.pipeline.replies import Replies
 from edgevoice.rt.contract import Core
@@ -60,10 +61,10 @@ class CarryOut:
                 replies.answer(generation, of, text, origin)
             case Act(generation):
                 replies.act(generation)
-            case Speak(generation, of, text, channel):
+            case Speak(generation, of, text, channel, sound):
                 if channel != "voice":
                     self._core.announce(generation, channel)
-                replies.say(generation, of, text)
+                replies.say(generation, of, text, sound if isinstance(sound, Sound) else None)
             case SayAgain(generation, of, otherwise):
                 replies.say(generation, of, replies.history.last_answer or otherwise)
             case Pause(generation):

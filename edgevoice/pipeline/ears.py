@@ -34,7 +34,7 @@ from edgevoice.pipeline.recognizer import Recognizer
 from edgevoice.pipeline.slot import Slot
 from edgevoice.pipeline.turn import SAMPLES, Pause, TurnEnds
 from edgevoice.pipeline.wakes import WakeCounts, Wakes
-from edgevoice.rt.contract import Core, Hops, Int16, PlayEvent
+from edgevoice.rt.contract import Core, Float32, Hops, Int16, PlayEvent
 from edgevoice.settings import DialogSettings, VadSettings
 from edgevoice.trace import Trace
 
@@ -84,7 +84,10 @@ class Ears:
         self._reflexed, self._cancel_echo, self._vad_settings = reflexed, cancel_echo, vad_settings
         self._core, self._vad, self._wake, self._recognizer = core, vad, wake, recognizer
         self._post, self._played, self._trace, self._tap = post, played, trace, tap
-        self._sound_listeners: list[Callable[[int, Int16], None]] = []
+        self.sound_listeners: list[Callable[[int, Int16], None]] = []
+        """get what the loudspeaker plays, on the ears' thread"""
+        self.speech_listeners: list[Callable[[int, Float32], None]] = []
+        """get what is heard, at 16 kHz and without the echo, and the number of its first sample, on the ears' thread"""
         ms = SPEECH_RATE // 1000
         self._rule = endpoint_rule(vad_settings, dialog)
         self._preroll = vad_settings.preroll_ms * ms
@@ -147,10 +150,6 @@ class Ears:
             return False
         return self._orders.empty() and counters.depth < self._core.hop and self._next_index >= counters.captured - counters.depth
 
-    def listen_sound(self, listener: Callable[[int, Int16], None]) -> None:
-        """What the loudspeaker plays, on the ears' thread."""
-        self._sound_listeners.append(listener)
-
     def listen(self, order: Listen) -> None:
         self._order(order)
 
@@ -200,7 +199,7 @@ class Ears:
             if hops is not None:
                 if self._tap is not None:
                     self._tap(hops)
-                for listener in self._sound_listeners:
+                for listener in self.sound_listeners:
                     listener(hops.index, hops.far)
                 if self._wake is not None:
                     self._wake.loudspeaker(hops.far, hops.index)
@@ -255,6 +254,7 @@ class Ears:
             samples[:self._deaf_to - base] = 0.0
             near = to_int16(samples)
         self._audio.append(samples)
+        for listener in self.speech_listeners: listener(base, samples)
         if self._wake is not None:
             self._listen_for_wake(near, base)
         frame = self._vad.frame
@@ -272,6 +272,7 @@ class Ears:
                 samples = np.concatenate([np.zeros(hops.clean_index - base, np.float32), samples])
             samples[:max(0, self._deaf_to - base)] = 0.0
             self._audio.append(samples)
+            for listener in self.speech_listeners: listener(base, samples)
             if self._wake is not None:
                 self._listen_for_wake(to_int16(samples), base)
         if len(hops.probabilities):

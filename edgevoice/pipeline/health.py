@@ -222,6 +222,7 @@ SCHEMA: Mapping[str, Any] = {
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
         "agenda": AGENDA, "update": UPDATE, "mqtt": {"type": "object"}, "http": {"type": "object"},
+        "wyoming": {"type": "object"},
         "conversations": {"type": "object"}},
     "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
                  "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.audio import Resampler, resample, to_int16
+from edgevoice.audio import Resampler, resample, to_float32, to_int16
 from edgevoice.clock import Clock
 from edgevoice.dialog.chunker import Chunk, Chunker
 from edgevoice.dialog.commands import Event
@@ -27,6 +27,7 @@ from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind
 from edgevoice.engines.protocols import Cancel, Float32, Tts
 from edgevoice.errors import EngineError
+from edgevoice.pipeline.elsewhere import GAP_S, Sound
 from edgevoice.pipeline.phrases import Phrases
 from edgevoice.pipeline.playout import Ahead
 from edgevoice.pipeline.playout_health import PlayoutHealth, PlayoutMeter, alerts
@@ -66,6 +67,8 @@ class Utter:
     """the whole text, where it is ours"""
     effort: Effort | None = None
     """what it costs is added here"""
+    sound: Sound | None = None
+    """from elsewhere, in place of a text"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ class Mouth(Worker[Utter | Prepare]):
         self._playout.begin()
         self._order()
         speech = _Speech(self, job)
+        if job.sound is not None:
+            job.reader.close()
+            speech.relay(job.sound)
+            self._tell()
+            return
         cached = self.phrases.get(job.fixed) if job.fixed else None
         if cached is not None and job.fixed:
             job.reader.close()
@@ -245,6 +253,24 @@ class _Speech:
         self._frames_of_chunk = self.frames = len(samples)
         self._put(samples, last=True)
         self._tell_done()
+
+    def relay(self, sound: Sound) -> None:
+        """What comes from elsewhere, as it comes."""
+        mouth, job = self._mouth, self._job
+        self._resampler = Resampler(sound.rate, mouth._core.rate)
+        job.ledger.begin("")
+        last = mouth._clock.now()
+        while not job.cancel.cancelled() and not sound.complete and mouth._clock.now() - last < GAP_S:
+            piece = sound.take(LOOK_S)
+            if piece is not None:
+                frames = self._resampler.process(to_float32(piece))
+                self.frames += len(piece)
+                job.ledger.add(len(frames))
+                self._write(frames, last=False)
+                last = mouth._clock.now()
+        job.ledger.end()
+        if not job.cancel.cancelled():
+            self.finish()
 
     def finish(self) -> None:
         rest = _NOTHING if self._resampler is None else self._resampler.process(_NOTHING, last=True)

@@ -27,6 +27,7 @@ from edgevoice.dialog.ledger import Ledger
 from edgevoice.dialog.table import Kind, State
 from edgevoice.pipeline.brain import Asks, Brain, Read, ReadAhead, Think
 from edgevoice.pipeline.deeds import Deeds
+from edgevoice.pipeline.elsewhere import Sound
 from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
@@ -61,6 +62,8 @@ class _Reply:
     loop: asyncio.AbstractEventLoop | None = None
     uttered: bool = False
     over: bool = False
+    sound: Sound | None = None
+    """from elsewhere"""
 
     @property
     def wish(self) -> Wish | None:
@@ -225,15 +228,17 @@ class Replies:
         if reply.deed is not None:
             self._post(Event(Kind.DEED, turn=reply.stream.turn, generation=reply.stream.generation))
 
-    def say(self, generation: int, turn: int, text: str) -> None:
-        """Speak a text of ours, which is no part of the history."""
+    def say(self, generation: int, turn: int, text: str, sound: Sound | None = None) -> None:
+        """Speak a text of ours, or let a ``sound`` from elsewhere be heard; neither is part of the history."""
         self.forget_questions()
         reply = self._begin(generation, turn, user=None)
+        reply.sound = sound
         self._tell(generation)
         reply.stream.delta(text)
         reply.stream.close("stop")
         try:
-            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=text), timeout_s=0)
+            self._mouth.submit(Utter(generation, turn, reply.stream.read(hold=True), reply.token, reply.ledger, fixed=text,
+                                     sound=sound), timeout_s=0)
         except queue.Full:
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.DRAINED, generation=generation))
@@ -248,6 +253,8 @@ class Replies:
             reply.stream.close("cancelled")
             reply.over = True
             reply.stop()
+            if reply.sound is not None:
+                reply.sound.over()
             if reply.begun:  # its answer is history as soon as there is one
                 if told:
                     self._done(reply, told)
@@ -260,6 +267,8 @@ class Replies:
         """A reply was played to its end."""
         self._core.live.cancel(generation)
         reply = self._replies.pop(generation, None)
+        if reply is not None and reply.sound is not None:
+            reply.sound.over()
         if reply is not None and reply.user is not None:
             self.history.commit(reply.user, reply.stream.text)
             self._read_history(reply.stream.turn)

@@ -18,13 +18,14 @@ from edgevoice.dialog.facts import Facts
 from edgevoice.dialog.history import History
 from edgevoice.dialog.machine import BargeIn, Machine, Policy
 from edgevoice.dialog.table import Kind, State
-from edgevoice.engines.protocols import WakeWord
+from edgevoice.engines.protocols import SPEECH_RATE, WakeWord
 from edgevoice.engines.threads import threads_for
 from edgevoice.pipeline.brain import Brain
 from edgevoice.pipeline.care import Care, EngineState, Loader
 from edgevoice.pipeline.carry_out import CarryOut
 from edgevoice.pipeline.deeds import Deeds
 from edgevoice.pipeline.ears import Ears
+from edgevoice.pipeline.elsewhere import OF_MICROPHONE, Elsewhere, Leader, Sound
 from edgevoice.pipeline.engines import Engines as Engines
 from edgevoice.pipeline.engines import Slots
 from edgevoice.pipeline.mouth import Mouth
@@ -38,15 +39,11 @@ from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
 from edgevoice.pipeline.speculation import Account, Speculated
 from edgevoice.pipeline.toolbox import KIND, Toolbox
 from edgevoice.pipeline.wakes import Wakes
-from edgevoice.rt.contract import Channel, Core, Hops, Int16
+from edgevoice.rt.contract import Channel, Core, Float32, Hops, Int16
 from edgevoice.rt.supervised import DeviceState
 from edgevoice.settings import Settings
 from edgevoice.skills.router import Router, Skill
 from edgevoice.trace import Trace
-
-_OF_MICROPHONE = frozenset({Kind.WAKE, Kind.SPEECH_START, Kind.SPEECH_CONFIRMED, Kind.SPEECH_LASTS, Kind.SPEECH_RESUMED})
-"""what a muted microphone cannot have said"""
-
 
 ABORT_S = 1.0
 """an engine that is cancelled ends within this, if it does not hang"""
@@ -105,6 +102,7 @@ class Session:
         if dialog.endpointing == "semantic" and dialog.endpoint_language > 0:
             self._brain.ending = self._ears.heard_ending
         self._carry_out = CarryOut(core, self._ears, self._mouth, self._replies, trace)
+        self._elsewhere = Elsewhere(core.rate, SPEECH_RATE, self._woken_elsewhere)
         self._care = None if loaders is None else Care(loaders, clock, trace, faults)
         self._caring: asyncio.Task[None] | None = None
         self._sound = SoundMeter(core, clock, lambda: self.playout, lambda: self._ears.wakes, allowed_late_ms=settings.audio.latency_ms)
@@ -200,7 +198,8 @@ class Session:
     def _arm(self) -> None:
         """Let the front end pause what is being said, and nothing else."""
         machine = self.machine
-        armed = machine.generation if machine.state is State.SPEAKING and machine.policy.barge_in == "speech" else 0
+        own = machine.policy.barge_in == "speech" and self._elsewhere.leader is None
+        armed = machine.generation if machine.state is State.SPEAKING and own else 0
         if armed == self._armed:
             return
         self._armed = armed
@@ -259,13 +258,32 @@ class Session:
 
     def listen_sound(self, listener: Callable[[int, Int16], None]) -> None:
         """What the loudspeaker plays from now on, and the device frame of its first sample, on the ears' thread: be quick."""
-        self._ears.listen_sound(listener)
+        self._ears.sound_listeners.append(listener)
+
+    def listen_microphone(self, listener: Callable[[int, Float32], None]) -> None:
+        """What is heard from now on, at 16 kHz and without the echo, and the number of its first sample, on the ears' thread: be quick."""
+        self._ears.speech_listeners.append(listener)
+
+    def led_by(self, leader: Leader | None) -> None:
+        """Let the conversation be led elsewhere from now on (``elsewhere.py``); ``None``: by the device itself."""
+        self._elsewhere.leader = leader
+        self._arm()
+
+    def _woken_elsewhere(self) -> None:
+        if self.machine.state is not State.IDLE:
+            self.post(Event(Kind.STOP))
+        if self.machine.policy.earcons:
+            self._carry_out.earcon("listening")
 
     # Commands of the edges, from the loop's thread.
 
     def say(self, text: str, *, channel: Loudness = "announcement", urgent: bool = False) -> None:
         """An announcement: now if nobody speaks or it is ``urgent``, otherwise when the conversation pauses."""
         self.post(Event(Kind.SAY, text=text, channel=channel, urgent=urgent))
+
+    def play(self, sound: Sound) -> None:
+        """An announcement whose sound is there, on the voice's volume."""
+        self.post(Event(Kind.SAY, channel="voice", sound=sound))
 
     def ring(self) -> None:
         """Once, over whatever is spoken."""
@@ -335,8 +353,10 @@ class Session:
 
     def _handle(self, event: Event) -> None:
         try:
-            if event.kind in _OF_MICROPHONE and self._core.muted:
+            if event.kind in OF_MICROPHONE and self._core.muted:
                 return  # it was on its way when the microphone was muted
+            if self._elsewhere.takes(event):
+                return
             for watcher in tuple(self._watchers):
                 watcher(event.kind)
             before = self.machine.state

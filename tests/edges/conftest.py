@@ -14,6 +14,7 @@ import pytest
 from edgevoice import daemon
 from edgevoice.adapters.http import HttpEdge
 from edgevoice.adapters.mqtt import MqttAdapter, adapter
+from edgevoice.adapters.wyoming import WyomingEdge
 from edgevoice.pipeline.rules import toolbox_of
 from edgevoice.pipeline.session import Engines, Session
 from edgevoice.settings import DialogSettings, LlmSettings, MqttSettings, Settings, WakeSettings
@@ -34,8 +35,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 class Device:
     """A conversation in real time on the virtual device, with its edges."""
 
-    def __init__(self, stage: Stage, mqtt: MqttAdapter, told: list[str], http: HttpEdge | None = None) -> None:
-        self.stage, self.mqtt, self.told, self.http = stage, mqtt, told, http
+    def __init__(self, stage: Stage, mqtt: MqttAdapter, told: list[str], http: HttpEdge | None = None,
+                 wyoming: WyomingEdge | None = None) -> None:
+        self.stage, self.mqtt, self.told, self.http, self.wyoming = stage, mqtt, told, http, wyoming
 
     @property
     def session(self) -> Session:
@@ -65,7 +67,7 @@ async def device(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, script:
     made = engines or Engines(FakeVad(), FakeStt(), FakeLlm([script or words("All is well.")]), FakeTts(16_000, word_s=0.1))
     stage = Stage(settings, made, realtime=True, tools=toolbox_of(settings))
     async with stage, daemon.edges(stage.session, settings, stage.trace, **facts) as outside:
-        made_device = Device(stage, outside.mqtt, told, outside.http)
+        made_device = Device(stage, outside.mqtt, told, outside.http, outside.wyoming)
         if connected:
             await until(lambda: outside.mqtt.connected)
         yield made_device

@@ -85,7 +85,7 @@ def test_the_whole_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         settings, health=dataclasses.replace(settings.health, json_file=str(snapshot)),
         mqtt=dataclasses.replace(settings.mqtt, host="127.0.0.1", port=1, id="Secret-id", tls=False, ca_file="", cert_file="", key_file=""),
         paths=dataclasses.replace(settings.paths, models=""), skills=dataclasses.replace(settings.skills, timezone=""),
-        update=dataclasses.replace(settings.update, public_keys=[]))
+        update=dataclasses.replace(settings.update, public_keys=[]), wyoming=dataclasses.replace(settings.wyoming, allow=[]))
     file = tmp_path / "SecretFolderName" / "c.toml"
     file.parent.mkdir()
     file.write_text(config.to_toml(settings))

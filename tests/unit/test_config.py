@@ -49,6 +49,9 @@ MISFITS = [
     ('[mqtt]\nca_file = "ca.pem"', 2, "mqtt.tls"),
     ('[http]\nenabled = true\naddress = "0.0.0.0"', 3, "http.address"),
     ('[http]\ncert_file = "c.pem"', 2, "http.cert_file"),
+    ('[wyoming]\nenabled = true\naddress = "0.0.0.0"', 3, "wyoming.address"),
+    ('[wyoming]\nallow = ["192.168.1.0/24", "home.local"]', 2, "wyoming.allow"),
+    ('[wyoming]\nenabled = true\nsatellite = true\n[wake]\nenabled = false', 3, "wyoming.satellite"),
     ('[skills]\ntimezone = "Europe/Nowhere"', 2, "skills.timezone"),
     *((f'[tools]\ntopics = ["house/+/light/#", "{topic}"]', 2, "tools.topics") for topic in ("a/#/b", "a#", "a/b+", "")),
     ('[update]\npublic_keys = ["c2hvcnQ="]', 2, "update.public_keys"),
@@ -103,8 +106,8 @@ class TestRefused:
     @pytest.mark.parametrize(("text", "expected"), [
         ("[vda]\nonset = 0.4", "1: [vda] is not a section; did you mean 'vad'?"),
         ("[zzz]",
-         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, lend, home, health, faults, safety, "
-         "skills, tools, privacy, update, paths"),
+         "1: [zzz] is not a section; sections are audio, vad, wake, stt, llm, tts, dialog, mqtt, http, wyoming, lend, home, health, "
+         "faults, safety, skills, tools, privacy, update, paths"),
         ("[vad]\nonsett = 0.4", "2: vad.onsett = 0.4: is not a setting; did you mean 'onset'?"),
         ("[vad]\n\nrate = 1", "3: vad.rate = 1: is not a setting; it belongs to [audio]"),
         ("[paths]\nqqqq = 1", "2: paths.qqqq = 1: is not a setting; [paths] knows models"),

@@ -17,6 +17,7 @@ PUBLIC = {
     "edgevoice.adapters.http": ["HttpEdge"],
     "edgevoice.adapters.http.openai": ["OpenAi"],
     "edgevoice.adapters.mqtt": ["MqttAdapter"],
+    "edgevoice.adapters.wyoming": ["WyomingEdge"],
     "edgevoice.checks": ["Check", "Found", "Place", "Result", "Status", "TABLE", "carry_out", "worst"],
     "edgevoice.cli": [],
     "edgevoice.dialog": [],

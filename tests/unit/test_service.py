@@ -60,6 +60,8 @@ def test_a_broker_in_the_configuration_brings_the_network_and_its_going_takes_it
     assert "PrivateNetwork=no" in drop_in.read_text(encoding="utf-8")
     config.write_text("[http]\nenabled = true\n", encoding="utf-8")
     assert told(list(service.install(root)), root)[str(service.DROP_IN)] == "kept"
+    config.write_text("[wyoming]\nenabled = true\n", encoding="utf-8")
+    assert told(list(service.install(root)), root)[str(service.DROP_IN)] == "kept"
     config.write_text("", encoding="utf-8")
     assert told(list(service.install(root)), root)[str(service.DROP_IN)] == "removed"
     assert not drop_in.parent.exists()
