@@ -146,6 +146,45 @@ def memory_free_mb(root: Path = Path("/")) -> float | None:
     return _kb(_read(root / "proc/meminfo").splitlines(), "MemAvailable:")
 
 
+def memory_share(root: Path = Path("/")) -> float | None:
+    """How much of its memory is in use, 0 to 1: of the unit's (or container's) limit that is nearest to being met, else of the machine's.
+
+    What the kernel would give back first, files that were not read lately, is not in use (cgroup-v2, memory.stat: inactive_file).
+    """
+    found = []
+    for folder in _groups(root):
+        limits = [int(text) for name in ("memory.high", "memory.max") if (text := _read(folder / name)).isdigit()]
+        used = _read(folder / "memory.current")
+        if limits and used.isdigit():
+            lines = _read(folder / "memory.stat").splitlines()
+            spare = next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+            found.append((int(used) - spare) / max(1, min(limits)))
+    lines = _read(root / "proc/meminfo").splitlines()
+    free, total = _kb(lines, "MemAvailable:"), _kb(lines, "MemTotal:")
+    if free is not None and total:
+        found.append(1 - free / total)
+    return max(found, default=None)
+
+
+def memory_pressure(root: Path = Path("/")) -> float | None:
+    """The share of the last 10 s in which some of the unit's programs waited for memory (PSI), 0 to 1; else of the machine's."""
+    for path in (*(folder / "memory.pressure" for folder in _groups(root)), root / "proc/pressure/memory"):
+        for line in _read(path).splitlines():
+            if line.startswith("some ") and (share := _number(line.partition("avg10=")[2].partition(" ")[0])) is not None:
+                return share / 100
+    return None
+
+
+def _groups(root: Path) -> list[Path]:
+    """The folders of the control groups (v2) that this process is in, its own first."""
+    name = next((line[3:] for line in _read(root / "proc/self/cgroup").splitlines() if line.startswith("0::")), None)
+    if name is None:
+        return []
+    top = root / "sys/fs/cgroup"
+    own = top / name.strip("/")
+    return [own, *(parent for parent in own.parents if parent.is_relative_to(top))]
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii", errors="replace").strip("\0\n ")

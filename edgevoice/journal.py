@@ -90,6 +90,8 @@ class JournalView:
                     self._tell(row, f"the engine {row.get('name')} was loaded anew", WARNING)
                 case "update":
                     self._tell(row, f"update {row.get('version')}: {row.get('state')}", NOTICE)
+                case "ladder":
+                    self._tell(row, f"answers: {row.get('level')}{f' ({why})' if (why := row.get('why')) else ''}", WARNING)
                 case "barge_in_confirmed":
                     self._tell(row, "the reply was interrupted", INFO)
                 case "muted":

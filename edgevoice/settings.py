@@ -279,6 +279,13 @@ class FaultSettings:
     one_moment_s: float = key(2.5, "after the user's last word, a \"one moment\" where nothing was heard for so long; 0 for none", low=0.0,
                               high=60.0, unit="s")
     phrases_s: float = key(30.0, "sound of fixed sentences kept in memory; 0 for none", low=0.0, high=600.0, unit="s")
+    ladder: bool = key(True, "do less on a machine that is hot or short of memory: shorter answers, then skills only, then recorded ones")
+    hot_c: float = key(85.0, "temperature from which on answers are shorter; 5 more: skills only; 10 more: recorded sentences", low=40.0,
+                       high=110.0, unit="degrees Celsius")
+    memory_share: float = key(0.9, "share of the memory (of the unit's limit, else the machine's) in use, from which on the same is done",
+                              low=0.1, high=0.99)
+    hold_s: float = key(60.0, "that things must be well for each step back", low=0.1, high=3600.0, unit="s")
+    short_tokens: int = key(40, "tokens after which a shorter answer ends with its sentence", low=1, high=1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ TURN_EVENTS = (
 """The names that programs may rely on."""
 LANE_EVENTS = ("session", "state", "vad", "llm_token", "tts_chunk", "tts_chunk_done", "prefill", "earcon", "user_audio", "underrun",
                "cancel", "wake_ignored", "muted", "volume", "device", "turn_vote", "health", "settings",
-               "engine", "routed", "asked", "deed", "timer_set", "timer_done", "timer_silenced", "tool", "update")
+               "engine", "ladder", "routed", "asked", "deed", "timer_set", "timer_done", "timer_silenced", "tool", "update")
 """Detail for the timeline; may change.  ``tts_chunk_done`` says with ``frames`` how long the chunk plays, in device frames."""
 EVENTS = frozenset(TURN_EVENTS + LANE_EVENTS)
 

@@ -53,6 +53,7 @@ EVENTS: Mapping[str, Facts] = {
     "volume": Facts(("gain", "channel")),
     "settings": Facts(("profile", "wake_words", "sensitivity")),
     "engine": Facts(("name", "loaded_anew")),
+    "ladder": Facts(("level", "why")),
     "device": Facts(("open", "problem", "losses", "reopened")),
     "deed": Facts(("kind", "done", "seconds"), ("text",)),
     "timer_set": Facts(("sort", "seconds")),

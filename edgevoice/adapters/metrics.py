@@ -15,6 +15,7 @@ from typing import Any
 
 from edgevoice import files
 from edgevoice.errors import StorageError
+from edgevoice.pipeline.ladder import Level
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def _samples(health: Mapping[str, Any]) -> Iterator[Sample]:
     for outcome in ("attempts", "confirmed", "dropped", "refused"):
         yield "edgevoice_speculation_total", {"outcome": outcome}, spared[outcome]
     yield "edgevoice_speculation_wasted_cpu_seconds_total", {}, spared["wasted_cpu_s"]
+    yield "edgevoice_ladder_level", {}, Level[health["ladder"]["level"].upper()]
     yield from _of_host(health["host"])
     if (mqtt := health.get("mqtt")) is not None:
         yield "edgevoice_mqtt_connected", {}, mqtt["connected"]

@@ -12,7 +12,9 @@ from pathlib import Path
 from edgevoice.checks.check import Found, Place
 from edgevoice.host import Host, HostState, flags
 from edgevoice.models import default_root
+from edgevoice.pipeline.bearing import readings
 from edgevoice.pipeline.health import LIMITS, alerts_of_host
+from edgevoice.pipeline.ladder import Ladder, Level
 
 GOVERNOR = Path("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 EARLIEST = 1_700_000_000
@@ -59,6 +61,20 @@ def resources(place: Place) -> Found:
             f"{state.disk_free_mb:.0f} MB of disk" if state.disk_free_mb is not None else ""]
     radio = f"; radio {state.wifi_dbm:.0f} dBm" if state.wifi_dbm is not None else ""
     return Found("ok", f"free: {' and '.join(filter(None, told))}; load {state.load_1m:.1f} on {os.cpu_count()} cores{radio}", facts=facts)
+
+
+def ladder(place: Place) -> Found:
+    """Whether the machine bears all that the device does, by the table that a running one goes by."""
+    faults = place.settings.faults
+    if not faults.ladder:
+        return Found("skipped", "switched off (faults.ladder)")
+    facts = readings(Host(Path("/"), place.root), place.root)
+    level, why = Ladder(faults).asked(facts)
+    told = {name: value for name, value in facts.items() if value is not None}
+    if level is not Level.FULL:
+        return Found("warning", f"less would be done ({level.name.lower()}): {why}",
+                     "give it air, end other programs, or choose smaller models", told)
+    return Found("ok", "nothing has to be left out", facts=told)
 
 
 def governor(place: Place) -> Found:

@@ -17,6 +17,7 @@ TABLE: tuple[Check, ...] = (
     Check("broker", "MQTT broker", broker.reachable),
     Check("heat_and_power", "heat and power", machine.heat_and_power),
     Check("resources", "memory and disk", machine.resources),
+    Check("ladder", "what is left out", machine.ladder),
     Check("governor", "processor speed", machine.governor),
     Check("clock", "clock", machine.clock),
     Check("service", "system service", service.running),

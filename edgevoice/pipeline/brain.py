@@ -40,6 +40,8 @@ HURRY = 1 / 3
 QUEUE = 8
 """jobs that may wait; all but the last are cancelled ones that end at once"""
 
+_SENTENCE_ENDS = (".", "!", "?")
+
 
 @dataclass(frozen=True, slots=True)
 class Asks:
@@ -133,6 +135,8 @@ class Brain(Worker[Think | Read]):
         """told (turn, the user's words, probability that they end there) of a turn that pauses; on this thread"""
         self.wanted: Callable[[Think, Call], None] | None = None
         """told of a call that the model wants, on this thread; its reply is somebody else's from then on"""
+        self.short = False
+        """answers end with their sentence after ``faults.short_tokens``, and anyway after twice as many"""
         self._chooser = Chooser()
 
     def submit(self, job: Think | Read, timeout_s: float | None = None) -> None:
@@ -224,13 +228,16 @@ class Brain(Worker[Think | Read]):
         first = True
         watch = self.watch
         passed, cancel = self._safety.begin(), _Enough(job.cancel)
+        short, written, cut = self._limits.short_tokens if self.short else 0, 0, False
 
         def emit(delta: str) -> None:
             with watch.elsewhere("no further token", self._limits.next_token_s):
                 take(delta)
 
         def take(delta: str) -> None:
-            nonlocal first
+            nonlocal first, written, cut
+            if cut:  # a token that was on its way
+                return
             name = "llm_first_token" if first else "llm_token"
             if first and job.reply.text[-1:].strip():
                 delta = f" {delta}"
@@ -242,6 +249,9 @@ class Brain(Worker[Think | Read]):
             job.reply.delta(delta)
             if passed.hit is not None:
                 cancel.over = True
+            written += 1
+            if short and (written >= 2 * short or (written >= short and delta.rstrip().endswith(_SENTENCE_ENDS))):
+                cut = cancel.over = True
 
         with watch.call("no first token", self._limits.first_token_s):
             completion = llm.generate(job.messages, emit, cancel)
@@ -249,10 +259,12 @@ class Brain(Worker[Think | Read]):
         if not job.cancel.cancelled():
             job.reply.delta(passed.end())
         if passed.hit is not None and not job.cancel.cancelled():
-            finish = "filtered"
+            finish, cut = "filtered", False
             log.info("an answer was ended by the safety rule %r", passed.hit)
             apart = "" if not job.reply.text or job.reply.text[-1].isspace() else " "
             job.reply.delta(apart + self._safety.substitute)
+        if cut:
+            finish = "length"
         self._trace.emit("llm_done", turn=job.turn, generation=job.generation, finish=finish, tokens=usage.completion_tokens,
                          prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
         return finish, usage

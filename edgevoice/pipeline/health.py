@@ -15,6 +15,7 @@ from typing import Any
 from edgevoice.clock import Clock
 from edgevoice.host import Host, HostState
 from edgevoice.pipeline.alert import Alert
+from edgevoice.pipeline.ladder import Level
 from edgevoice.pipeline.latencies import STAGES, Latencies
 from edgevoice.pipeline.session import Session
 from edgevoice.rt.supervised import DeviceState
@@ -68,7 +69,7 @@ class HealthMeter:
         failing = latencies.failing
         parts = {name: part() for name, part in self._parts.items()}
         alerts = [*sound.alerts, *self._of_engines(failing), *alerts_of_host(host, self._limits), *self._of_answers(stages),
-                  *(alert for _, found in parts.values() for alert in found)]
+                  *_of_level(session.level, session.level_why), *(alert for _, found in parts.values() for alert in found)]
         alerts.sort(key=lambda alert: not alert.severe)
         counters, front, playout, spared = sound.counters, sound.front, sound.playout, session.speculated
         last = latencies.last_error
@@ -105,6 +106,7 @@ class HealthMeter:
                             "refused": spared.refused, "wasted_tokens": spared.wasted_tokens,
                             "wasted_cpu_s": round(spared.wasted_cpu_s, 2), "wasted_audio_s": round(spared.wasted_audio_s, 2)},
             "queues": session.queues,
+            "ladder": {"level": session.level.name.lower(), "why": session.level_why},
             "host": _host(host), "last_error": None}
         if last is not None:
             document["last_error"] = {"stage": last["stage"], "message": last["message"], "time": round(time.time() - now + last["t"], 3)}
@@ -147,6 +149,14 @@ def alerts_of_host(host: HostState, limits: Limits = LIMITS) -> list[Alert]:
     if host.wifi_dbm is not None and host.wifi_dbm < limits.wifi_dbm:
         found.append(Alert("wifi_weak", f"the radio signal is weak ({host.wifi_dbm:.0f} dBm): move the device or the access point"))
     return found
+
+
+_LESS = {Level.SHORTER: "answers are kept short", Level.SKILLS: "only what needs no language model is answered",
+         Level.RECORDED: "only recorded sentences are spoken"}
+
+
+def _of_level(level: Level, why: str) -> list[Alert]:
+    return [] if level is Level.FULL else [Alert("less_done", f"{_LESS[level]}: {why}", severe=level is Level.RECORDED)]
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -218,6 +228,8 @@ SCHEMA: Mapping[str, Any] = {
         "playout": _all(_N, "underruns", "underruns_per_minute", "depth_ms", "stretch_share", jitter_p95_ms=_OR_NOT),
         "speculation": _all(_N, "attempts", "confirmed", "dropped", "refused", "wasted_tokens", "wasted_cpu_s", "wasted_audio_s"),
         "queues": {"type": "object", "additionalProperties": _COUNT},
+        "ladder": {**_all({"type": "string"}, "why", level={"enum": [level.name.lower() for level in Level]}),
+                   "description": "what is still done for an answer, and why no more"},
         "host": _all(_OR_NOT, "cpu_percent", "rss_mb", "threads", "load_1m", "memory_free_mb", "temperature_c", "disk_free_mb", "wifi_dbm",
                      "uptime_s", throttling=_NAMES, throttled_before=_NAMES),
         "last_error": {"type": ["object", "null"], "properties": {"stage": {"type": "string"}, "message": {"type": "string"}, "time": _N}},
@@ -225,5 +237,5 @@ SCHEMA: Mapping[str, Any] = {
         "wyoming": {"type": "object"},
         "conversations": {"type": "object"}},
     "required": ["time", "uptime_s", "version", "ok", "summary", "alerts", "state", "latency_ms", "counts", "engines", "models",
-                 "model_versions", "sound", "playout", "speculation", "queues", "host", "last_error"]}
+                 "model_versions", "sound", "playout", "speculation", "queues", "ladder", "host", "last_error"]}
 """JSON Schema of a snapshot."""

@@ -87,6 +87,8 @@ class Mouth(Worker[Utter | Prepare]):
         super().__init__(QUEUE)
         self._slot, self._core, self._post, self._trace, self._clock = slot, core, post, trace, clock
         self._limits, self.phrases = limits, phrases
+        self.rests = False
+        """nothing is synthesized: what was not made ahead is not said"""
         self.not_before = 0
         """device frame at which a filler ends: nothing else begins before it"""
         self._max_words = tts_settings.max_chunk_words
@@ -117,6 +119,9 @@ class Mouth(Worker[Utter | Prepare]):
             job.reader.close()
             speech.play(job.fixed, cached)
             return
+        if self.rests:
+            job.reader.close()
+            raise EngineError("it rests, and this was not made ahead")
         chunker = Chunker(self._first_words, self._max_words)
         try:
             while not job.cancel.cancelled():
@@ -148,6 +153,8 @@ class Mouth(Worker[Utter | Prepare]):
             self.submit(Prepare(), timeout_s=0)
 
     def _prepare(self) -> None:
+        if self.rests:
+            return
         tts, yielding, last = self._slot.get(), _Yield(self._jobs.empty), ""
         while (text := self.phrases.missing) is not None and text != last and not yielding.cancelled():
             last = text

@@ -28,6 +28,7 @@ from edgevoice.dialog.table import Kind, State
 from edgevoice.pipeline.brain import Asks, Brain, Read, ReadAhead, Think
 from edgevoice.pipeline.deeds import Deeds
 from edgevoice.pipeline.elsewhere import Sound
+from edgevoice.pipeline.ladder import Level
 from edgevoice.pipeline.mouth import Mouth, Utter
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.speculation import Account, Effort
@@ -38,6 +39,9 @@ from edgevoice.skills.router import Router
 from edgevoice.tools.call import Call
 from edgevoice.trace import Trace
 
+ONLY_SKILLS = "I have to spare myself right now. Ask me for the time, a timer or a sum."
+ONLY_RECORDED = "I have to rest for a while. Please ask me later."
+"""said in place of an answer; kept as sound"""
 GUESSED = 0.6
 """confidence of a skill, up to which tools are asked first"""
 KEPT_TURNS = 64
@@ -91,13 +95,23 @@ class Replies:
         self._turns: dict[int, int] = {}
         self._turn = 0
         self._listeners: list[Callable[[ReplyStream], None]] = []
+        self.level = Level.FULL
+        """what may be done for an answer"""
 
     def listen(self, listener: Callable[[ReplyStream], None]) -> None:
         """Every reply from now on, as it begins."""
         self._listeners.append(listener)
 
+    def do(self, level: Level) -> None:
+        """From now on no more than this, for a new answer."""
+        self.level = level
+        self._brain.short = level >= Level.SHORTER
+        self._mouth.rests = level >= Level.RECORDED
+
     def read_ahead(self, turn: int, text: str, *, paused: bool = False) -> None:
         """Let the model read the conversation up to ``text``, with which the user's words begin; ``paused``: and perhaps end."""
+        if self.level >= Level.SKILLS:
+            return
         if self._reading[0] != turn:
             self.stop_reading()
             self._reading = turn, ReadAhead()
@@ -305,7 +319,10 @@ class Replies:
         """Set the workers to it."""
         generation, turn, stream = reply.stream.generation, reply.stream.turn, reply.stream
         try:
-            routed = self._by_skill(reply, words)
+            routed = self.level < Level.RECORDED and self._by_skill(reply, words)
+            if not routed and self.level >= Level.SKILLS:
+                self._decline(reply, ONLY_SKILLS if self.level < Level.RECORDED else ONLY_RECORDED)
+                return
             offers = self._tools.offered(words) if self._tools is not None and not routed else ()
             if reply.deed is None and not offers:  # otherwise there may be nothing to be said before something was done
                 self._utter(reply)
@@ -317,6 +334,14 @@ class Replies:
         except queue.Full:  # replies of dead generations that do not end: an engine hangs
             self._told_to_wait(generation, turn)
             self._post(Event(Kind.FAILED, turn=turn, generation=generation))
+
+    def _decline(self, reply: _Reply, text: str) -> None:
+        """A fixed sentence in place of an answer, which is not history."""
+        reply.user, reply.uttered, stream = None, True, reply.stream
+        stream.delta(text)
+        stream.close("stop")
+        reader = stream.read(hold=True)
+        self._mouth.submit(Utter(stream.generation, stream.turn, reader, reply.token, reply.ledger, fixed=text), timeout_s=0)
 
     def _utter(self, reply: _Reply) -> None:
         """Let the mouth follow the stream; ``queue.Full`` where an engine hangs.  Any thread."""

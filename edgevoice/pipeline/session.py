@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 from edgevoice.clock import Clock, wall_clock
@@ -20,6 +21,7 @@ from edgevoice.dialog.machine import BargeIn, Machine, Policy
 from edgevoice.dialog.table import Kind, State
 from edgevoice.engines.protocols import SPEECH_RATE, WakeWord
 from edgevoice.engines.threads import threads_for
+from edgevoice.pipeline.bearing import Bearing
 from edgevoice.pipeline.brain import Brain
 from edgevoice.pipeline.care import Care, EngineState, Loader
 from edgevoice.pipeline.carry_out import CarryOut
@@ -28,11 +30,12 @@ from edgevoice.pipeline.ears import Ears
 from edgevoice.pipeline.elsewhere import OF_MICROPHONE, Elsewhere, Leader, Sound
 from edgevoice.pipeline.engines import Engines as Engines
 from edgevoice.pipeline.engines import Slots
+from edgevoice.pipeline.ladder import Ladder, Level
 from edgevoice.pipeline.mouth import Mouth
 from edgevoice.pipeline.phrases import Phrases
 from edgevoice.pipeline.playout_health import PlayoutHealth
 from edgevoice.pipeline.recognizer import Recognizer
-from edgevoice.pipeline.replies import Replies
+from edgevoice.pipeline.replies import ONLY_RECORDED, ONLY_SKILLS, Replies
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.pipeline.rules import safety_of
 from edgevoice.pipeline.sound_health import SoundHealth, SoundMeter
@@ -56,20 +59,21 @@ class Session:
     ``loaders``: engines are looked after, with these to get new ones (``care.py``), and fixed sentences are made ahead; not for a device
     that waits for us either, since engines may then take any time.
     ``skills``: routes of the device's own, after those that every device has; ``deeds``: who does what they ask for; ``tools``: what the
-    language model may do.
+    language model may do.  ``root``: where the machine's /proc and /sys are.
     """
 
     def __init__(self, core: Core, engines: Engines, settings: Settings, trace: Trace, clock: Clock, *,
                  tap: Callable[[Hops], None] | None = None, may_rest: bool = False,
                  loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), deeds: Deeds | None = None,
-                 tools: Toolbox | None = None) -> None:
+                 tools: Toolbox | None = None, root: Path = Path("/")) -> None:
         dialog = settings.dialog
         self.machine = Machine(Policy(
             open_mic=engines.wake is None, barge_in=cast(BargeIn, dialog.barge_in),
             barge_in_words=dialog.barge_in_words, listen_timeout_s=dialog.listen_timeout_s,
             followup_s=dialog.followup_s, earcons=dialog.earcons, speculation=dialog.speculation,
             speculations_a_turn=dialog.speculation_attempts,
-            one_moment_s=settings.faults.one_moment_s if loaders is not None else 0.0), affordable=lambda: self._account.affordable())
+            one_moment_s=settings.faults.one_moment_s if loaders is not None else 0.0),
+            affordable=lambda: self.level is Level.FULL and self._account.affordable())
         self._core, self._trace, self._wake = core, trace, engines.wake
         self._far_wake = engines.far_wake
         faults = settings.faults
@@ -80,7 +84,7 @@ class Session:
                             safety=safety_of(settings.safety))
         policy = self.machine.policy
         phrases = Phrases(core.rate, faults.phrases_s if loaders is not None else 0.0,
-                          (policy.apology, policy.one_moment, policy.empty_reply))
+                          (policy.apology, policy.one_moment, policy.empty_reply, *((ONLY_SKILLS, ONLY_RECORDED) if faults.ladder else ())))
         self._mouth = Mouth(slots.tts, core, self.post, trace, clock, tts_settings=settings.tts, dialog=dialog,
                             audio=settings.audio, limits=faults, phrases=phrases)
         history = History(settings.llm.system_prompt, max_turns=dialog.max_turns)
@@ -104,7 +108,9 @@ class Session:
         self._carry_out = CarryOut(core, self._ears, self._mouth, self._replies, trace)
         self._elsewhere = Elsewhere(core.rate, SPEECH_RATE, self._woken_elsewhere)
         self._care = None if loaders is None else Care(loaders, clock, trace, faults)
-        self._caring: asyncio.Task[None] | None = None
+        self._caring: list[asyncio.Task[None]] = []
+        self._bearing = None if loaders is None or not faults.ladder else Bearing(
+            Ladder(faults), clock, trace, self._replies.do, lambda: [state.name for state in self.engines if state.breaker == "open"], root)
         self._sound = SoundMeter(core, clock, lambda: self.playout, lambda: self._ears.wakes, allowed_late_ms=settings.audio.latency_ms)
         self._armed = 0
         trace.position = lambda: core.counters().captured
@@ -130,8 +136,9 @@ class Session:
         current = self._core.live.current()
         if current:
             self._core.live.cancel(current)
-        if self._care is not None and self._caring is not None:
-            self._caring.cancel()
+        for task in self._caring:
+            task.cancel()
+        if self._care is not None:
             await self._care.end()
         await self.deeds.end()
         parts = (self._ears, self._recognizer, self._brain, self._mouth)
@@ -151,7 +158,19 @@ class Session:
         care.watch("tts", self._mouth, self._slots.tts, grace_s=ABORT_S / 2)
         if ears.turn_ends is not None and self._slots.turn_end is not None:
             care.watch("turn", ears.turn_ends, self._slots.turn_end, spared=True)
-        self._caring = self._loop.create_task(care.run())
+        self._caring.append(self._loop.create_task(care.run()))
+        if self._bearing is not None:
+            self._caring.append(self._loop.create_task(self._bearing.run()))
+
+    @property
+    def level(self) -> Level:
+        """What is still done for an answer."""
+        return self._replies.level
+
+    @property
+    def level_why(self) -> str:
+        """Why no more is done; empty at ``FULL``."""
+        return "" if self._bearing is None else self._bearing.ladder.why
 
     @property
     def engines(self) -> Sequence[EngineState]:

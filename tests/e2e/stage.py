@@ -68,7 +68,7 @@ class Stage:
     def __init__(self, settings: Settings, engines: Engines, seconds: int = 600, *, realtime: bool = False,
                  noise: Int16 | None = None, echo: Float32 | None = None,
                  loaders: Mapping[str, Loader] | None = None, skills: Sequence[Skill] = (), agenda: Path | None = None,
-                 tools: Toolbox | None = None) -> None:
+                 tools: Toolbox | None = None, root: Path = Path("/")) -> None:
         """``agenda``: where timers are kept, if there shall be any."""
         self.settings = settings
         self.trace, clock = app.make_trace(settings)
@@ -79,7 +79,7 @@ class Stage:
             self.timekeeper = Timekeeper(agenda, wall_clock("Europe/Berlin"), clock, self.trace, self.told.append)
             self.timekeeper.load()
             skills = (*skills, *self.timekeeper.skills)
-        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills, tools=tools)
+        self.session = Session(self.core, engines, settings, self.trace, clock, loaders=loaders, skills=skills, tools=tools, root=root)
         if self.timekeeper is not None:
             self.timekeeper.register(self.session.deeds)
         self._edges = contextlib.AsyncExitStack()

@@ -197,7 +197,7 @@ def test_without_memory_for_another_engine_the_session_ends_in_order(impatient: 
 
 
 def test_an_engine_that_keeps_failing_is_not_asked_until_it_was_loaded_anew(impatient: Settings, quick: Engines) -> None:
-    limits = dataclasses.replace(LIMITS, failures=2, retry_s=6.0)
+    limits = dataclasses.replace(LIMITS, failures=2, retry_s=6.0, ladder=False)  # which would not ask the model either
     broken = FakeLlm([[Fail(EngineError("llama_decode returned -3"))]])
     loaded = threading.Event()
 

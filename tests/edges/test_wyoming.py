@@ -410,7 +410,8 @@ def made_health(made: Device) -> dict[str, Any]:
             "throttling": []}
     spared = dict.fromkeys(("attempts", "confirmed", "dropped", "refused", "wasted_cpu_s"), 0)
     return {"version": "1", "models": {}, "model_versions": {}, "ok": True, "uptime_s": 1.0, "alerts": [], "latency_ms": {}, "counts": {},
-            "engines": {}, "queues": {}, "sound": sound, "playout": playout, "host": host, "speculation": spared, "wyoming": health(made)}
+            "engines": {}, "queues": {}, "sound": sound, "playout": playout, "host": host, "speculation": spared,
+            "ladder": {"level": "full"}, "wyoming": health(made)}
 
 
 def test_slow_and_vanishing_clients_let_go_of_what_they_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

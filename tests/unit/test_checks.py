@@ -47,7 +47,7 @@ def test_one_that_fails_hides_nothing_of_the_others() -> None:
 def test_names_are_those_that_tickets_hang_on() -> None:
     assert [check.name for check in checks.TABLE] == [
         "sound_permissions", "sound_devices", "sound_rates", "real_time", "models", "models_verified", "engines", "update", "broker",
-        "heat_and_power", "resources", "governor", "clock", "service", "exposure"]
+        "heat_and_power", "resources", "ladder", "governor", "clock", "service", "exposure"]
     assert {check.name for check in checks.TABLE if check.disturbs} == {"sound_devices", "sound_rates", "models_verified", "engines"}
 
 

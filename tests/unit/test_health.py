@@ -14,6 +14,7 @@ from edgevoice.clock import ManualClock
 from edgevoice.dialog.machine import Machine, Policy
 from edgevoice.host import Host, HostState
 from edgevoice.pipeline.health import ALL_WELL, SCHEMA, HealthMeter, changed
+from edgevoice.pipeline.ladder import Level
 from edgevoice.pipeline.latencies import Latencies
 from edgevoice.pipeline.playout_health import PlayoutMeter
 from edgevoice.pipeline.session import Session
@@ -37,7 +38,7 @@ class Bench:
         playout = PlayoutMeter(core, self.clock)
         sound = SoundMeter(core, self.clock, lambda: playout.health("ahead", 0.0, None), allowed_late_ms=100)
         session = SimpleNamespace(sound=sound.look, speculated=Speculated(), machine=Machine(Policy()), rate=16_000, engines=[],
-                                  queues={"brain": 0})
+                                  queues={"brain": 0}, level=Level.FULL, level_why="")
         looker = SimpleNamespace(look=lambda: self.host)
         self.meter = HealthMeter(cast(Session, session), Settings(), self.clock, self.latencies, cast(Host, looker),
                                  device=lambda: self.device)

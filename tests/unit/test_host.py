@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgevoice.host import Host
+import pytest
+
+from edgevoice.host import Host, memory_pressure, memory_share
 
 
 def made(root: Path, files: dict[str, str]) -> Host:
@@ -73,3 +75,22 @@ def test_memory_that_lies_free_between_what_is_used_is_given_back() -> None:
     before, full, after = map(float, told[:3])
     assert full - before > 60, "glibc kept the holes"
     assert after - before < 40
+def test_memory_is_measured_against_the_nearest_limit_of_any_group(tmp_path: Path) -> None:
+    group = "sys/fs/cgroup/system.slice/edgevoice.service"
+    made(tmp_path, {
+        "proc/self/cgroup": "0::/system.slice/edgevoice.service\n", "proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 600 kB\n",
+        f"{group}/memory.high": "max\n", f"{group}/memory.max": "1000\n", f"{group}/memory.current": "900\n",
+        f"{group}/memory.stat": "anon 500\ninactive_file 200\n",
+        f"{group}/memory.pressure": "some avg10=12.50 avg60=1.00 avg300=0.00 total=5\nfull avg10=2.00 avg60=0.00 avg300=0.00 total=1\n"})
+    assert memory_share(tmp_path) == pytest.approx(0.7) and memory_pressure(tmp_path) == 0.125
+    (tmp_path / group / "memory.high").write_text("800\n", encoding="ascii")
+    assert memory_share(tmp_path) == pytest.approx(700 / 800)
+    made(tmp_path, {"sys/fs/cgroup/system.slice/memory.max": "1000\n", "sys/fs/cgroup/system.slice/memory.current": "950\n"})
+    assert memory_share(tmp_path) == pytest.approx(0.95)
+
+
+def test_without_a_limit_memory_is_the_machines(tmp_path: Path) -> None:
+    made(tmp_path, {"proc/self/cgroup": "4:memory:/x\n", "proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 250 kB\n",
+                    "proc/pressure/memory": "some avg10=3.00 avg60=0.00 avg300=0.00 total=0\n"})
+    assert memory_share(tmp_path) == 0.75 and memory_pressure(tmp_path) == 0.03
+    assert memory_share(tmp_path / "none") is None and memory_pressure(tmp_path / "none") is None
