@@ -355,7 +355,7 @@ class TestCtrlC:
         # 0: it was done already, or is a daemon, which ends in order; the bare signal: before or after the command itself
         assert process.returncode in (0, 130, -signal.SIGINT), err
         if process.returncode == 130:
-            assert err.splitlines()[-1] == "edgevoice: interrupted"
+            assert "edgevoice: interrupted" in err.splitlines()[-3:], err  # engines that were being loaded may have the last word
         assert {path.name for path in folder.iterdir()} <= {"tone.wav", "out.wav", "trace.jsonl"}
         if (folder / "out.wav").exists():
             audio.read(folder / "out.wav")
