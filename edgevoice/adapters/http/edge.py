@@ -1,10 +1,7 @@
-"""The HTTP edge: a thread with a loop of its own, between whoever asks from outside and the device's loop.
+"""The HTTP edge, between whoever asks from outside and the device's loop.
 
-Theory: requests are read, judged and answered on the edge's loop, so that no flood of them costs the conversation more than what they
-ask of it; a verb is handed to the device's loop, carried out there, and its result handed back.  Rows of the trace come on any thread and
-go through one bounded queue.
-
-Law: whatever happens here (no port, no certificate, no memory), the conversation goes on; it is told as a line and in health.
+Theory: requests are read, judged and answered on the edge's loop; a verb is handed to the device's loop, carried out there, and its
+result handed back.  Rows of the trace come on any thread and go through one bounded queue.
 """
 
 from __future__ import annotations
@@ -13,9 +10,7 @@ import asyncio
 import collections
 import contextlib
 import inspect
-import logging
 import ssl
-import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -31,13 +26,12 @@ from edgevoice.adapters.http.pages import Pages
 from edgevoice.adapters.http.routes import Group
 from edgevoice.adapters.http.rows import Rows
 from edgevoice.adapters.http.server import Server
+from edgevoice.adapters.served import Served
 from edgevoice.adapters.verbs import MOST_BYTES
 from edgevoice.errors import ConfigError
 from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.reply import ReplyStream
 from edgevoice.settings import HttpSettings
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,42 +41,25 @@ HEALTH_S = 0.5
 """for which a look at health serves all who ask"""
 LOOK_S = 0.25
 """between two looks at a question that waits"""
-STOP_S = 3.0
-"""for the edge's thread to end"""
 
 
-class HttpEdge:
-    """``start`` and ``stop`` on the device's loop.  ``told`` is called on the edge's thread with what a person should know of it;
-    ``conversations``: of clients over their own microphones."""
+class HttpEdge(Served):
+    """``conversations``: of clients over their own microphones."""
 
     def __init__(self, settings: HttpSettings, house: House, *, told: Callable[[str], None] = lambda text: None,
                  conversations: Conversations | None = None, groups: Sequence[Group] = ()) -> None:
-        self._settings, self._house, self._told, self._conversations, self._groups = settings, house, told, conversations, groups
-        self._device = asyncio.get_running_loop()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="edgevoice-http", daemon=True)
-        self._ending = asyncio.Event()
+        super().__init__("HTTP", "http", settings.address, settings.port, told)
+        self._settings, self._house, self._conversations, self._groups = settings, house, conversations, groups
         self._rows = Rows(self._put, self._loop)
         self._replies: collections.deque[ReplyStream] = collections.deque(maxlen=8)
         self._replied = asyncio.Event()
         self._looked = 0.0, dict[str, Any]()
         self._server: Server | None = None
-        self.problem: str | None = None
-        """why nothing is served"""
-        self.port = 0
-        """where it is served; 0 for not yet or not at all"""
 
     def start(self) -> None:
         self._house.listen_to(self._rows.put)
         self._house.listen_replies(self._on_reply)
-        self._thread.start()
-
-    async def stop(self) -> bool:
-        """False if its thread did not end in time."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._ending.set)
-        await asyncio.to_thread(self._thread.join, STOP_S)
-        return not self._thread.is_alive()
+        super().start()
 
     def health(self) -> tuple[dict[str, Any], list[Alert]]:
         """How the edge itself does.  Any thread."""
@@ -191,34 +168,16 @@ class HttpEdge:
         if self._server is not None:
             self._server.streams.replied(stream)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        except ConfigError as error:
-            self._fail(str(error))
-        except ssl.SSLError as error:
-            self._fail(f"http.cert_file = {self._settings.cert_file}: {error.reason or error}; name a PEM certificate and its key")
-        except OSError as error:
-            place = f"{self._settings.address}:{self._settings.port}"
-            self._fail(f"{place}: {(error.strerror or str(error)).lower()}; free it, or set http.address and http.port")
-        except Exception as error:
-            log.exception("the HTTP edge ended")
-            self._fail(f"{type(error).__name__}: {error}")
-        finally:
-            self.port = 0
-            self._loop.close()
-
-    def _fail(self, problem: str) -> None:
-        self.problem = problem
-        self._told(f"HTTP: {problem}")
-
     async def _serve(self) -> None:
         settings = self._settings
         context = None
         if settings.cert_file:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(settings.cert_file, settings.key_file)
+            try:
+                context.load_cert_chain(settings.cert_file, settings.key_file)
+            except ssl.SSLError as error:
+                why = error.reason or error
+                raise ConfigError(f"http.cert_file = {settings.cert_file}: {why}; name a PEM certificate and its key") from error
         server = Server(settings, self, Tokens(settings.token_file), Peers(settings.requests_per_s), Hosts(settings.hosts),
                         conversations=self._conversations, groups=(Pages(), OpenApi(), *self._groups))
         runner = web.AppRunner(server.app, handler_cancellation=True, access_log=None, handle_signals=False, keepalive_timeout=BODY_S,

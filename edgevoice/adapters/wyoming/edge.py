@@ -1,10 +1,8 @@
-"""The Wyoming edge: a thread with a loop of its own, between Home Assistant (or whoever speaks its protocol) and the device.
+"""The Wyoming edge, between Home Assistant (or whoever speaks its protocol) and the device.
 
 Theory: the protocol has no authentication, so that who may connect is decided by address alone: this machine, and ``wyoming.allow``.
 Everything that takes time is the engines' on loan, a detector of the client's own, or the device's loop, which is handed no more than what
 to play and who leads.
-
-Law: whatever happens here (no port, no memory, a client that sends nonsense), the conversation goes on; it is told as a line and in health.
 """
 
 from __future__ import annotations
@@ -13,11 +11,10 @@ import asyncio
 import collections
 import contextlib
 import ipaddress
-import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
+from edgevoice.adapters.served import STOP_S, Served
 from edgevoice.adapters.wyoming import wire
 from edgevoice.adapters.wyoming.client import Client, Desk
 from edgevoice.adapters.wyoming.offered import Offered
@@ -26,42 +23,20 @@ from edgevoice.adapters.wyoming.services import Detector, Engines
 from edgevoice.pipeline.alert import Alert
 from edgevoice.settings import WyomingSettings
 
-log = logging.getLogger(__name__)
 
-STOP_S = 3.0
-"""for the edge's thread to end"""
-
-
-class WyomingEdge:
-    """``start`` and ``stop`` on the device's loop.  ``told`` is called on the edge's thread with what a person should know of it;
-    ``engines`` are those on loan, ``detector`` makes one that hears the device's wake words; ``audio_s`` and ``words`` as in ``Desk``."""
+class WyomingEdge(Served):
+    """``engines`` are those on loan, ``detector`` makes one that hears the device's wake words; ``audio_s`` and ``words`` as in
+    ``Desk``."""
 
     def __init__(self, settings: WyomingSettings, stage: Stage, offered: Offered, *, engines: Engines | None,
                  detector: Callable[[], Detector], audio_s: float, words: tuple[int, int],
                  told: Callable[[str], None] = lambda text: None) -> None:
-        self._settings, self._stage, self._offered, self._told = settings, stage, offered, told
+        super().__init__("Wyoming", "wyoming", settings.address, settings.port, told)
+        self._settings, self._stage, self._offered = settings, stage, offered
         self._engines, self._detector, self._audio_s, self._words = engines, detector, audio_s, words
-        self._device = asyncio.get_running_loop()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="edgevoice-wyoming", daemon=True)
-        self._ending = asyncio.Event()
         self._clients: dict[asyncio.Task[None], Client] = {}
         self._counts: collections.Counter[str] = collections.Counter()
         self._satellite: Satellite | None = None
-        self.problem: str | None = None
-        """why nothing is served"""
-        self.port = 0
-        """where it is served; 0 for not yet or not at all"""
-
-    def start(self) -> None:
-        self._thread.start()
-
-    async def stop(self) -> bool:
-        """False if its thread did not end in time."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._ending.set)
-        await asyncio.to_thread(self._thread.join, STOP_S)
-        return not self._thread.is_alive()
 
     def health(self) -> tuple[dict[str, Any], list[Alert]]:
         """How the edge itself does.  Any thread."""
@@ -74,25 +49,6 @@ class WyomingEdge:
         return facts, [Alert("wyoming_not_served", self.problem)] if self.problem else []
 
     # The edge's loop.
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        except OSError as error:
-            place = f"{self._settings.address}:{self._settings.port}"
-            self._fail(f"{place}: {(error.strerror or str(error)).lower()}; free it, or set wyoming.address and wyoming.port")
-        except Exception as error:
-            log.exception("the Wyoming edge ended")
-            self._fail(f"{type(error).__name__}: {error}")
-        finally:
-            self.port = 0
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
-
-    def _fail(self, problem: str) -> None:
-        self.problem = problem
-        self._told(f"Wyoming: {problem}")
 
     def _there(self, act: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the device has ended
