@@ -20,6 +20,7 @@ from edgevoice.engines.protocols import Float32, Tts
 from edgevoice.errors import EdgeVoiceError, EngineError, ModelError
 from edgevoice.models import find
 from edgevoice.settings import PathSettings, TtsSettings
+from tests.fakes.calm_voice import calm_voice
 from tests.fakes.phonemizer import FakePhonemizer
 from tests.fakes.tts import FakeCancel, FakeTts
 
@@ -48,13 +49,7 @@ def voice(folder: Path) -> Iterator[Tts]:
 @pytest.fixture(scope="module")
 def calm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tts]:
     """The same voice without its chance, so that a recognizer hears the same each time."""
-    home = tmp_path_factory.mktemp("calm")
-    for name in ("model.onnx", "tokens.txt"):
-        (home / name).symlink_to(folder / name)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["inference"].update(noise_scale=0.0, noise_w=0.0)
-    (home / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    made = tts.load(TtsSettings(), home)
+    made = tts.load(TtsSettings(), calm_voice(folder, tmp_path_factory.mktemp("calm")))
     yield made
     made.close()
 
