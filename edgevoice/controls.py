@@ -123,11 +123,7 @@ class Controls:
         return {"announcements_dropped": waiting} if waiting else {}
 
     def cancel(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        machine = self._session.machine
-        turn = arguments.get("turn")
-        if turn is not None and turn != machine.turn:
-            raise Failed("unavailable", f"turn {turn:g} is not the present one ({machine.turn})")
-        return {"turn": machine.turn, **self.stop({})}
+        return {"turn": present(self._session, arguments), **self.stop({})}
 
     def mute(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         self._session.mute(bool(arguments.get("muted", not self._session.muted)))
@@ -141,9 +137,7 @@ class Controls:
         return {"turn": self._session.machine.turn}
 
     async def resume(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        if self._session.machine.state is not State.HOLDING:
-            raise Failed("unavailable", "no reply is paused")
-        self._session.resume()
+        resume(self._session)
         await asyncio.sleep(0)
         return {}
 
@@ -307,6 +301,22 @@ class Controls:
         """Something of ``state`` that no row of the trace tells of."""
         self._trace.emit("settings", profile=self._profile, wake_words=list(self._settings.wake.words),
                          sensitivity=self._settings.wake.sensitivity)
+
+
+def present(session: Session, arguments: Mapping[str, Any]) -> int:
+    """The present turn; ``Failed`` where another one is meant."""
+    now = session.machine.turn
+    turn = arguments.get("turn", now)
+    if turn != now:
+        raise Failed("unavailable", f"turn {turn:g} is not the present one ({now})")
+    return now
+
+
+def resume(session: Session) -> None:
+    """``Failed`` where there is nothing to go on with."""
+    if session.machine.state is not State.HOLDING:
+        raise Failed("unavailable", "no reply is paused")
+    session.resume()
 
 
 def _read(file: Path) -> Settings:

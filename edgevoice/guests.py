@@ -17,7 +17,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -29,9 +28,9 @@ from numpy.typing import NDArray
 from edgevoice import app, waterfall
 from edgevoice.adapters.house import VERBS, Failed
 from edgevoice.audio import Resampler, to_float32, to_int16
-from edgevoice.dialog.table import State
+from edgevoice.controls import present, resume
 from edgevoice.errors import EdgeVoiceError
-from edgevoice.host import name_thread
+from edgevoice.host import be_nice, name_thread
 from edgevoice.pipeline.engines import Engines
 from edgevoice.pipeline.network import NetworkDevice
 from edgevoice.pipeline.reply import ReplyStream
@@ -215,9 +214,7 @@ class Guest:
 
     def _run(self) -> None:
         name_thread()
-        with contextlib.suppress(OSError):
-            thread = threading.get_native_id()  # one thread's alone, on Linux
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICER)
+        be_nice(NICER)
         engines = None
         try:
             engines = self._engines or self._load(self._settings)
@@ -268,15 +265,12 @@ class Guest:
             case "stop":
                 session.stop_speaking()
             case "cancel":
-                if arguments.get("turn", session.machine.turn) != session.machine.turn:
-                    raise Failed("unavailable", f"turn {arguments['turn']:g} is not the present one ({session.machine.turn})")
+                present(session, arguments)
                 session.stop_speaking()
             case "barge_in" | "listen":
                 session.listen()
             case "resume":
-                if session.machine.state is not State.HOLDING:
-                    raise Failed("unavailable", "no reply is paused")
-                session.resume()
+                resume(session)
             case _:
                 raise Failed("unavailable", f"a conversation of one's own knows {', '.join(VERBS)}")
         await asyncio.sleep(0)

@@ -35,6 +35,14 @@ def name_thread() -> None:
         Path(f"/proc/self/task/{thread.native_id}/comm").write_text(thread.name[:THREAD_NAME], encoding="ascii")
 
 
+def be_nice(by: int) -> None:
+    """Let the calling thread, and those that it starts, come ``by`` after what it was (nice(7)), where that is allowed; on Linux a niceness
+    is one thread's alone."""
+    with contextlib.suppress(OSError, AttributeError):
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
+
+
 def give_back_memory() -> None:
     """Let glibc return to the kernel what lies free between what is still used, as it does by itself at the heap's end alone.  After an
     engine was closed that is tens of MiB; it takes some ms, without the GIL.  Elsewhere than on glibc nothing happens.

@@ -32,7 +32,8 @@ MARGIN = 14
 
 _SHOWN = frozenset({
     "state", "wake", "stt_partial", "stt_final", "llm_first_token", "llm_token", "llm_done", "routed", "deed", "tts_chunk",
-    "barge_in_onset", "barge_in_confirmed", "barge_in_rejected", "playback_end", "playback_silent", "underrun", "error", "cancel"})
+    "barge_in_onset", "barge_in_confirmed", "barge_in_rejected", "playback_end", "playback_silent", "underrun", "error", "cancel",
+    "ladder"})
 _SHORT = {"speech_end_detected": "end seen", "endpoint": "wait", "stt_final": "text", "llm_first_token": "token", "tts_chunk": "clause",
           "tts_first_chunk": "sound", "playback_first_sample": "loudspeaker"}
 
@@ -148,6 +149,8 @@ class LiveView:
                 self._say("interrupted")
             case "underrun":
                 self._say("a gap in the sound: synthesis is late")
+            case "ladder":
+                self._say(f"answers from now on: {_words(row, 'level')}{f' ({why})' if (why := _words(row, 'why')) else ''}")
             case "error":
                 self._say(" ".join(filter(None, ("error:", _words(row, "stage"), _words(row, "message")))), "31")
             case "llm_done" if row.get("finish") in ("length", "error"):

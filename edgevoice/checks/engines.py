@@ -16,6 +16,7 @@ from typing import Any
 
 from edgevoice.checks.check import Found, Place
 from edgevoice.errors import EdgeVoiceError
+from edgevoice.pipeline.engines import NAMES
 from edgevoice.settings import Settings
 
 SENTENCE = "What is the weather like in the mountains today?"
@@ -26,7 +27,6 @@ DEADLINE_S = 240.0
 TOKENS = 32
 SLOW_ANSWER_MS = 3000.0
 """as health's alert"""
-NAMES = {"tts": "speech synthesis", "stt": "speech recognition", "llm": "the language model"}
 
 
 def run(place: Place) -> Found:

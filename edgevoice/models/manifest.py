@@ -78,9 +78,14 @@ def read(folder: Path) -> Manifest | None:
         raise ModelError(f"{path} is damaged ({_said(error)}): `edgevoice models pull {folder.name}` installs it anew") from error
 
 
+def text(manifest: Manifest) -> str:
+    """The contents of the file."""
+    return json.dumps(asdict(manifest), ensure_ascii=False, indent=2) + "\n"
+
+
 def write(folder: Path, manifest: Manifest) -> None:
     """Write and flush to the disk; the caller moves the folder into place."""
-    write_durably(folder / FILENAME, json.dumps(asdict(manifest), ensure_ascii=False, indent=2) + "\n")
+    write_durably(folder / FILENAME, text(manifest))
 
 
 def write_durably(path: Path, text: str) -> None:

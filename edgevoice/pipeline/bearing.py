@@ -42,15 +42,9 @@ class Bearing:
 
     def look(self, found: dict[str, float | None]) -> None:
         ladder = self.ladder
-        before = ladder.level
-        if not ladder.look(self._clock.now(), found, self._broken()):
-            return
-        self._apply(ladder.level)
-        self._trace.emit("ladder", level=ladder.level.name.lower(), why=ladder.why)
-        if ladder.level > before:
-            log.warning("less is done (%s): %s", ladder.level.name.lower(), ladder.why)
-        else:
-            log.warning("more is done again (%s)", ladder.level.name.lower())
+        if ladder.look(self._clock.now(), found, self._broken()):
+            self._apply(ladder.level)
+            self._trace.emit("ladder", level=ladder.level.name.lower(), why=ladder.why)
 
 
 def readings(host: Host, root: Path) -> dict[str, float | None]:

@@ -6,14 +6,13 @@ import asyncio
 import collections
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from edgevoice.errors import EngineError
-from edgevoice.host import name_thread
+from edgevoice.host import be_nice, name_thread
 from edgevoice.settings import LendSettings
 
 log = logging.getLogger(__name__)
@@ -211,8 +210,7 @@ class Desk(Generic[Engine]):
 
     def _run(self) -> None:
         name_thread()
-        with contextlib.suppress(OSError, AttributeError):  # not allowed here, or elsewhere than on Linux
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
+        be_nice(LOWEST)
         while (found := self._next()) is not None:
             job, work = found
             error: BaseException | None = None

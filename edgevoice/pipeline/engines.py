@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from edgevoice.engines.protocols import Llm, Stt, Tts, TurnEnd, Vad, WakeWord
 from edgevoice.pipeline.slot import Slot
 
+NAMES = {"stt": "speech recognition", "llm": "the language model", "tts": "speech synthesis", "turn": "the end of a turn"}
+"""what the engines with a worker of their own do, as people are told"""
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:

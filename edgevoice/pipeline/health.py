@@ -15,6 +15,7 @@ from typing import Any
 from edgevoice.clock import Clock
 from edgevoice.host import Host, HostState
 from edgevoice.pipeline.alert import Alert
+from edgevoice.pipeline.engines import NAMES
 from edgevoice.pipeline.ladder import Level
 from edgevoice.pipeline.latencies import STAGES, Latencies
 from edgevoice.pipeline.session import Session
@@ -114,9 +115,8 @@ class HealthMeter:
         return document
 
     def _of_engines(self, failing: set[str]) -> list[Alert]:
-        names = {"stt": "speech recognition", "llm": "the language model", "tts": "speech synthesis"}
-        return [Alert(f"{stage}_failing", f"{name} failed when it was last used: see last_error; `edgevoice models verify` looks at its "
-                      "files", severe=True) for stage, name in names.items() if stage in failing]
+        return [Alert(f"{stage}_failing", f"{NAMES[stage]} failed when it was last used: see last_error; `edgevoice models verify` looks "
+                      "at its files", severe=True) for stage in ("stt", "llm", "tts") if stage in failing]
 
     def _of_answers(self, stages: Mapping[str, Mapping[str, float]]) -> list[Alert]:
         answers = stages.get("voice_to_voice")

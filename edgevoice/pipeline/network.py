@@ -96,9 +96,7 @@ class Jitter:
                 return None
             made.append(piece[:frames - have])
             have, at = have + len(made[-1]), at + len(made[-1])
-        self._next = at
-        for start in [start for start, piece in self._pieces.items() if start + len(piece) <= at]:
-            del self._pieces[start]
+        self._go_on(at)
         samples = np.concatenate(made)
         if self._fade_in:
             self._fade_in = False
@@ -121,10 +119,8 @@ class Jitter:
             tail = _faded(self._last[::-1][:frames].copy(), self.rate, out=True)[:int(FADE_S * self.rate)]
             made[:len(tail)][~there[:len(tail)]] = tail[~there[:len(tail)]]
         self.concealed += int(np.count_nonzero(~there))
-        self._next += frames
+        self._go_on(self._next + frames)
         self._last, self._fade_in = np.zeros(0, np.int16), True
-        for start in [start for start, piece in self._pieces.items() if start + len(piece) <= self._next]:
-            del self._pieces[start]
         return made
 
     def restart(self) -> None:
@@ -132,6 +128,12 @@ class Jitter:
         self._pieces.clear()
         self._live.begin()
         self._next, self._fade_in = None, False
+
+    def _go_on(self, at: int) -> None:
+        """The next sample is number ``at``; what is before it is over."""
+        self._next = at
+        for start in [start for start, piece in self._pieces.items() if start + len(piece) <= at]:
+            del self._pieces[start]
 
     def _at(self, sample: int) -> Int16 | None:
         """What there is from ``sample`` on."""

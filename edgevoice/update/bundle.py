@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -211,5 +210,5 @@ def _files_of(name: str, folder: Path) -> dict[str, Path | bytes]:
     family, roles = found
     files = {file: model_json.record(folder / file) for file in roles.values()}
     made = model_json.Manifest(name, family.name, "unknown: it came from outside the catalogue", f"made of {folder.name}", files, "given")
-    text = json.dumps(asdict(made), ensure_ascii=False, indent=2).encode() + b"\n"
-    return {f"models/{name}/{model_json.FILENAME}": text, **{f"models/{name}/{file}": folder / file for file in files}}
+    return {f"models/{name}/{model_json.FILENAME}": model_json.text(made).encode(),
+            **{f"models/{name}/{file}": folder / file for file in files}}

@@ -30,6 +30,7 @@ from edgevoice.models.releases import State, version_of
 from edgevoice.models.store import Store, default_root
 from edgevoice.pipeline.alert import Alert
 from edgevoice.pipeline.care import EngineState
+from edgevoice.pipeline.engines import NAMES
 from edgevoice.settings import Settings
 from edgevoice.update import in_force, status
 
@@ -41,7 +42,6 @@ PATIENCE_S = 30.0
 """after which what was taken back for its failing engines is left even if somebody speaks: he gets no answers anyway"""
 HANGS = 3
 """of one engine in one probation; failures in a row are the breaker's to count"""
-NAMES = {"stt": "speech recognition", "llm": "the language model", "tts": "speech synthesis", "turn": "the end of a turn"}
 
 Tell = Callable[[str, int], None]
 

@@ -20,9 +20,8 @@ from edgevoice.engines.llm import LlamaLlm, load
 from edgevoice.engines.protocols import Cancel
 from edgevoice.events import Message
 from edgevoice.models import find
-from edgevoice.rt import Live
 from edgevoice.settings import LlmSettings, PathSettings
-from tests.fakes.llm import PointerCancel
+from tests.fakes.llm import LiveCancel, PointerCancel
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = ("You are a friendly voice assistant in a home. You answer every question in one short sentence. " + " ".join(
@@ -48,23 +47,6 @@ class OnlyBetweenBatches(PointerCancel):
 
     def cancelled(self) -> bool:
         return self._asked.is_set()
-
-
-class LiveCancel:
-    """The C core's token."""
-
-    def __init__(self) -> None:
-        self._live = Live()
-        self._token = self._live.begin(1)
-
-    def cancel(self) -> None:
-        self._live.cancel(1)
-
-    def cancelled(self) -> bool:
-        return self._token.cancelled()
-
-    def abort_pointers(self) -> tuple[int, int] | None:
-        return self._token.abort_pointers()
 
 
 def run(quick: bool) -> list[Result]:

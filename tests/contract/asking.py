@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from edgevoice.engines.protocols import Cancel, Completion, Llm
 from edgevoice.events import Message
-from edgevoice.rt import Live
 from edgevoice.settings import LlmSettings
-from tests.fakes.llm import FlagCancel, PointerCancel
+from tests.fakes.llm import FlagCancel, LiveCancel, PointerCancel
 
 SYSTEM = Message("system", "You are a friendly voice assistant. You answer every question in one short sentence.")
 SETTINGS = LlmSettings(system_prompt=SYSTEM.content, context=2048)
@@ -32,23 +31,6 @@ def ask(engine: Llm, messages: list[Message], *, max_tokens: int | None = None, 
     completion = engine.generate(messages, parts.append, cancel or FlagCancel(), max_tokens=max_tokens)
     assert all(parts), "an empty delta"
     return "".join(parts), completion
-
-
-class LiveCancel:
-    """The C core's token, as the pipeline hands it over."""
-
-    def __init__(self) -> None:
-        self._live = Live()
-        self._token = self._live.begin(1)
-
-    def cancel(self) -> None:
-        self._live.cancel(1)
-
-    def cancelled(self) -> bool:
-        return self._token.cancelled()
-
-    def abort_pointers(self) -> tuple[int, int] | None:
-        return self._token.abort_pointers()
 
 
 Switch = FlagCancel | PointerCancel | LiveCancel

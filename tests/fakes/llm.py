@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from edgevoice.engines.protocols import Cancel, Completion
 from edgevoice.errors import EngineError
 from edgevoice.events import FinishReason, Message, Sampling, Usage
+from edgevoice.rt import Live
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,23 @@ class FlagCancel:
 
     def abort_pointers(self) -> tuple[int, int] | None:
         return None
+
+
+class LiveCancel:
+    """The C core's token, as the pipeline hands it over."""
+
+    def __init__(self) -> None:
+        self._live = Live()
+        self._token = self._live.begin(1)
+
+    def cancel(self) -> None:
+        self._live.cancel(1)
+
+    def cancelled(self) -> bool:
+        return self._token.cancelled()
+
+    def abort_pointers(self) -> tuple[int, int] | None:
+        return self._token.abort_pointers()
 
 
 class PointerCancel:

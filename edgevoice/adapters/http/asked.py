@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from edgevoice.events import ReplyFrame
 from edgevoice.pipeline.reply import ReplyStream
 
+BEGIN_S = 10.0
+"""within which the reply to a question begins, be it only with an apology"""
 KEPT = 32
 """questions whose replies can be read again"""
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from edgevoice.adapters.house import Conversations, Failed, House
 from edgevoice.adapters.http.answers import BODY_S
-from edgevoice.adapters.http.asked import Asked
+from edgevoice.adapters.http.asked import BEGIN_S, Asked
 from edgevoice.adapters.http.guard import Hosts, Peers, Tokens
 from edgevoice.adapters.http.openapi import OpenApi
 from edgevoice.adapters.http.pages import Pages
@@ -35,8 +35,6 @@ from edgevoice.settings import HttpSettings
 
 T = TypeVar("T")
 
-BEGIN_S = 10.0
-"""within which the reply to a question begins, be it only with an apology"""
 HEALTH_S = 0.5
 """for which a look at health serves all who ask"""
 LOOK_S = 0.25

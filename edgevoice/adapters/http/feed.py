@@ -40,9 +40,7 @@ class Feed:
         self.changed = asyncio.Event()
 
     def put(self, row: Mapping[str, Any], time_s: float) -> None:
-        """A row of the trace, if it is one that is told of; ``time_s``: when it happened, in Unix seconds."""
-        if row["event"] not in events.EVENTS:
-            return
+        """A row of the trace that is told of (``rows.Rows`` lets no other through); ``time_s``: when it happened, in Unix seconds."""
         self._last += 1
         id = f"{self._boot}-{self._last}"
         self._ring.append(self._made(dumps(events.payload(row, id=id, time_s=time_s, words=self._words)), row["event"], id))

@@ -22,6 +22,7 @@ from aiohttp import WSMsgType, web
 
 from edgevoice.adapters.house import Failed
 from edgevoice.adapters.http import wire
+from edgevoice.adapters.http.answers import STALL_S
 from edgevoice.adapters.http.asked import Asked
 from edgevoice.adapters.http.talk import Talk
 from edgevoice.adapters.http.view import View
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 
 HELLO_S = 10.0
 """from the connection to its hello"""
-STALL_S = 10.0
-"""for a client to take what it is sent"""
 PING_S = 5.0
 """between two pings; after three without any sign of life a client is dead"""
 LOOK_S = 0.25

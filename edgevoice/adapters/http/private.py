@@ -17,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevoice.adapters.house import Conversation, Conversations, Failed
-from edgevoice.adapters.http.asked import Asked
+from edgevoice.adapters.http.asked import BEGIN_S, Asked
 from edgevoice.adapters.http.rows import Rows
 from edgevoice.adapters.http.source import Source
 from edgevoice.pipeline.reply import ReplyStream
 
 WHERE = {"where": "mine"}
-BEGIN_S = 10.0
-"""within which the reply to a question begins, be it only with an apology"""
 
 
 class Private:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgevoice.adapters.verbs import Refused
 from edgevoice.adapters.wyoming import services, wire
 from edgevoice.adapters.wyoming.offered import Offered
 from edgevoice.adapters.wyoming.satellite import Satellite
@@ -52,14 +53,6 @@ class Desk:
     """told of each request, and as ``refused`` of each that failed"""
 
 
-class Refused(Exception):
-    """``code`` is for programs, the text for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Client:
     """``run`` it once.  ``who`` it is: its address."""
 
@@ -85,7 +78,7 @@ class Client:
         except (Malformed, Refused, Busy, EdgeVoiceError) as error:
             self._desk.count("refused")
             code = "malformed" if isinstance(error, Malformed) else "busy" if isinstance(error, Busy) else \
-                error.code if isinstance(error, Refused) else "failed"
+                error.reason if isinstance(error, Refused) else "failed"
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await self._farewell({"text": str(error), "code": code})

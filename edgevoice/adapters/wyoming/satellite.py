@@ -19,9 +19,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgevoice.adapters.wyoming.wire import SPEECH_RATE, Event, Float32, Malformed, Sounds, form_of
+from edgevoice.adapters.wyoming.wire import Event, Float32, Malformed, Sounds, form_of
 from edgevoice.audio import to_int16
 from edgevoice.pipeline.elsewhere import Leader, Sound
+from edgevoice.pipeline.lending import HEARD_RATE
 
 LISTEN_S = 30.0
 """of one utterance: a pipeline that has said nothing by then has lost it"""
@@ -29,7 +30,7 @@ RECENT_S = 2.0
 """kept of the microphone: from the wake word to the moment that it is known here"""
 BEHIND_S = 10.0
 """of sound that may wait for the network; what comes then is lost"""
-FORM = {"rate": SPEECH_RATE, "width": 2, "channels": 1}
+FORM = {"rate": HEARD_RATE, "width": 2, "channels": 1}
 
 
 class Stage(Protocol):
@@ -67,7 +68,7 @@ class Microphone:
     def hear(self, index: int, samples: Float32) -> None:
         with self._lock:
             self._recent.append((index, samples))
-            while self._recent[0][0] < index - RECENT_S * SPEECH_RATE:
+            while self._recent[0][0] < index - RECENT_S * HEARD_RATE:
                 self._recent.popleft()
             if self._waiting is None:
                 return
@@ -99,7 +100,7 @@ class Microphone:
 
     def _queue(self, samples: Float32) -> None:
         assert self._waiting is not None
-        if self._length + len(samples) > BEHIND_S * SPEECH_RATE:
+        if self._length + len(samples) > BEHIND_S * HEARD_RATE:
             self.lost += len(samples)
             return
         self._waiting.append(samples)
@@ -133,7 +134,7 @@ class Satellite:
     @property
     def lost_s(self) -> float:
         """Of what was heard, too much for the network."""
-        return self._microphone.lost / SPEECH_RATE
+        return self._microphone.lost / HEARD_RATE
 
     def run(self, client: Client) -> None:
         """``client`` is ready to lead."""
@@ -220,7 +221,7 @@ class Satellite:
                     await asyncio.wait_for(self._came.wait(), 0.5)
                 self._came.clear()
                 if payload := self._microphone.take():
-                    await client.send("audio-chunk", {**FORM, "timestamp": sent * 1000 // SPEECH_RATE}, payload)
+                    await client.send("audio-chunk", {**FORM, "timestamp": sent * 1000 // HEARD_RATE}, payload)
                     sent += len(payload) // 2
             if self._listens:
                 self._stop_listening(told=True)

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevoice.adapters.wyoming.wire import SPEECH_RATE, Float32, Malformed
+from edgevoice.adapters.wyoming.wire import Float32, Malformed
 from edgevoice.audio import to_int16
 from edgevoice.dialog.chunker import Chunker
+from edgevoice.pipeline.lending import HEARD_RATE
 
 Send = Callable[..., Awaitable[None]]
 """An event's type, its data and its payload, to the client"""
@@ -58,7 +59,7 @@ class Utterance:
     """Sound that comes, on the edge's loop.  ``waiting_s`` of it may wait for whoever reads, ``whole_s`` may come in all (0: any)."""
 
     def __init__(self, *, waiting_s: float, whole_s: float = 0.0) -> None:
-        self._waiting, self._whole = int(waiting_s * SPEECH_RATE), int(whole_s * SPEECH_RATE)
+        self._waiting, self._whole = int(waiting_s * HEARD_RATE), int(whole_s * HEARD_RATE)
         self._blocks: collections.deque[Float32] = collections.deque()
         self._length = self._came = 0
         self._ended = False
@@ -69,7 +70,7 @@ class Utterance:
         self._came += len(samples)
         self._length += len(samples)
         if self._length > self._waiting or (self._whole and self._came > self._whole):
-            raise Malformed(f"more than {(self._whole or self._waiting) / SPEECH_RATE:g} s of sound")
+            raise Malformed(f"more than {(self._whole or self._waiting) / HEARD_RATE:g} s of sound")
         self._blocks.append(samples)
         self._changed.set()
 
@@ -85,7 +86,7 @@ class Utterance:
                 await self._changed.wait()
                 continue
             taken, length = [], 0
-            while self._blocks and length < BLOCK_S * SPEECH_RATE:
+            while self._blocks and length < BLOCK_S * HEARD_RATE:
                 taken.append(self._blocks.popleft())
                 length += len(taken[-1])
             self._length -= length
@@ -110,7 +111,7 @@ async def detect(load: Callable[[], Detector], names: Collection[str], utterance
             for hit in await asyncio.to_thread(detector.process, to_int16(block)):
                 if not names or hit.model in names:
                     found = True
-                    await send("detection", {"name": hit.model, "timestamp": hit.sample * 1000 // SPEECH_RATE})
+                    await send("detection", {"name": hit.model, "timestamp": hit.sample * 1000 // HEARD_RATE})
     finally:
         await asyncio.shield(asyncio.to_thread(detector.close))
     if not found:

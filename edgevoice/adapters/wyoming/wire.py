@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from edgevoice.adapters.verbs import Refused, dumps, parsed
 from edgevoice.audio import Resampler, to_float32
+from edgevoice.pipeline.lending import HEARD_RATE
 
 Float32 = NDArray[np.float32]
 
-SPEECH_RATE = 16_000
-"""of what is heard, in Hz"""
 MOST_LINE = 65_536
 """bytes; also of the data"""
 MOST_PAYLOAD = 1 << 20
@@ -92,7 +91,7 @@ class Sounds:
 
     RATES = 8_000, 48_000
 
-    def __init__(self, rate: int = SPEECH_RATE) -> None:
+    def __init__(self, rate: int = HEARD_RATE) -> None:
         self._to = rate
         self._form: tuple[int, int] | None = None
         self._resampler: Resampler | None = None
