@@ -15,6 +15,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgevoice.tools.schema import literal
+
 DEEPEST = 5
 """objects within objects"""
 MOST_RULES = 100
@@ -57,9 +59,9 @@ class _Grammar:
             raise ValueError(f"{json.dumps(schema)[:40]} is no schema; an object is wanted")
         if depth > DEEPEST or len(self.rules) >= MOST_RULES:
             raise ValueError(f"it is too large: {DEEPEST} levels and {MOST_RULES} values at most")
-        name = f"v{len(self.rules)}"
+        at = len(self.rules)
+        name = f"v{at}"
         self.rules.append("")
-        at = len(self.rules) - 1
         self.rules[at] = f"{name} ::= {self._body(schema, depth)}"
         return name
 
@@ -94,7 +96,7 @@ class _Grammar:
             raise ValueError("properties is an object, and required a list of some of their names")
         if missing := [name for name in required if name not in properties]:
             raise ValueError(f"required names {json.dumps(missing[0])[:40]}, which is no property")
-        pairs = {name: f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self.value(each, depth + 1)}"
+        pairs = {name: f"{literal(json.dumps(name, ensure_ascii=False) + ': ')} {self.value(each, depth + 1)}"
                  for name, each in properties.items()}
         must, may = ([pair for name, pair in pairs.items() if (name in required) == wanted] for wanted in (True, False))
         if len(may) > MOST_OPTIONAL:
@@ -139,7 +141,7 @@ def _choices(values: Any) -> str:
     found = _list(values, "enum")
     if len(found) > MOST_CHOICES:
         raise ValueError(f"enum has {len(found)} values; {MOST_CHOICES} at most")
-    return " | ".join(_literal(json.dumps(value, ensure_ascii=False)) for value in found)
+    return " | ".join(literal(json.dumps(value, ensure_ascii=False)) for value in found)
 
 
 def _list(value: Any, name: str) -> Sequence[Any]:
@@ -161,8 +163,3 @@ def _bounds(schema: Mapping[str, Any], low: str, high: str, longest: int) -> tup
     if least > most:
         raise ValueError(f"{low} = {least} is more than {most}, the most there can be")
     return least, most
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

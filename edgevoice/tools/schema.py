@@ -171,22 +171,24 @@ def _spelled(value: Fraction) -> Value:
 def grammar(slots: Sequence[tuple[str, Slot]]) -> str:
     """GBNF of the JSON objects that hold one value for each name, in this order."""
     rules: list[str] = []
-    parts = [_literal("{")]
+    parts = [literal("{")]
     for index, (name, each) in enumerate(slots):
-        parts += [_literal((", " if index else "") + json.dumps(name) + ": "), _alternatives(each, f"p{index}", rules)]
-    return "\n".join([f"root ::= {' '.join([*parts, _literal('}')])}", *rules])
+        parts += [literal((", " if index else "") + json.dumps(name) + ": "), _alternatives(each, f"p{index}", rules)]
+    return "\n".join([f"root ::= {' '.join([*parts, literal('}')])}", *rules])
 
 
 def _alternatives(each: Slot, prefix: str, rules: list[str]) -> str:
     if not each.words:
-        return "(" + " | ".join(_literal(json.dumps(value, ensure_ascii=False)) for value in each.values) + ")"
+        return "(" + " | ".join(literal(json.dumps(value, ensure_ascii=False)) for value in each.values) + ")"
     last = len(each.words) - 1
     for i, word in enumerate(each.words):
-        rules.append(f"{prefix}w{i} ::= {_literal(json.dumps(word, ensure_ascii=False)[1:-1])}"
+        rules.append(f"{prefix}w{i} ::= {literal(json.dumps(word, ensure_ascii=False)[1:-1])}"
                      + (f' (" " {prefix}w{i + 1})?' if i < last else ""))
-    quote = _literal('"')
+    quote = literal('"')
     return f"{quote} (" + " | ".join(f"{prefix}w{i}" for i in range(last + 1)) + f") {quote}"
 
 
-def _literal(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def literal(text: str) -> str:
+    """GBNF that lets ``text`` through and nothing else."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
